@@ -1,0 +1,1 @@
+"""Live databases: `open_database(url)` gives an `Adapter` for SQLite, Postgres or MySQL/MariaDB."""

@@ -1,0 +1,124 @@
+"""The seam between the mind and the databases, and what the dialects share.
+
+Arrow record batches cross it: typed, compact, cheap to keep. A value that no model understands crosses as its text form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+from dbsynth.schema import Column, Kind, Schema, Table
+
+__all__ = ["Adapter", "Load", "Mode", "ServerIdentity", "Snapshot", "Violation", "arrow_schema", "arrow_type"]
+
+
+class Mode(StrEnum):
+    """What a load may do to a target that is not empty."""
+
+    CREATE = "create"  # a table that holds rows is refused
+    REPLACE = "replace"  # the rows of the tables to load go, the old ones stand until the new ones are complete
+
+
+@dataclass(frozen=True)
+class ServerIdentity:
+    """What makes two spellings of a URL the same database."""
+
+    dialect: str
+    server: str
+    database: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A constraint that rows of a table break, and how many do."""
+
+    table: str
+    constraint: str
+    rows: int
+
+
+class Snapshot(Protocol):
+    """One consistent, read-only view of all tables."""
+
+    def count_rows(self, table: Table) -> int:
+        """Rows of the table in this snapshot."""
+        ...
+
+    def read_rows(self, table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of bounded memory, with the Arrow types of `arrow_schema`; always at least one batch."""
+        ...
+
+
+class Load(Protocol):
+    """An unfinished load: nothing of it is seen in the target before the context ends without an error."""
+
+    def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        """Write rows (columns by name; those left out take their default) and return how many."""
+        ...
+
+
+class Adapter(Protocol):
+    """A database: read its schema, take a snapshot, load a schema's tables, let the server validate them."""
+
+    dialect: str
+
+    @property
+    def url(self) -> str:
+        """Where it is, with the password masked."""
+        ...
+
+    @property
+    def identity(self) -> ServerIdentity: ...
+
+    def read_schema(self) -> Schema: ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]: ...
+
+    def losses(self, schema: Schema) -> list[str]:
+        """What this dialect cannot carry over of a schema that may come from another one, a sentence each."""
+        ...
+
+    def check_target(self, schema: Schema, mode: Mode) -> None:
+        """Raise TargetError where `load` would refuse at once: rows in the way, no right to create tables."""
+        ...
+
+    def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> AbstractContextManager[Load]:
+        """All or nothing: tables, rows, keys and sequences stand when the context ends; on any error nothing changed."""
+        ...
+
+    def validate(self, schema: Schema) -> list[Violation]:
+        """The server's own word on every constraint."""
+        ...
+
+    def close(self) -> None: ...
+
+
+_ARROW_TYPES = {
+    Kind.INTEGER: pa.int64(),
+    Kind.FLOAT: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIME: pa.time64("us"),
+    Kind.TIMESTAMP: pa.timestamp("us"),
+    Kind.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
+    Kind.BINARY: pa.binary(),
+}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type in which values of a column cross the seam."""
+    if column.kind is Kind.DECIMAL:
+        fits = column.precision is not None and column.precision <= 38
+        return pa.decimal128(column.precision, column.scale or 0) if fits else pa.string()
+    return _ARROW_TYPES.get(column.kind, pa.string())
+
+
+def arrow_schema(table: Table, columns: Sequence[str]) -> pa.Schema:
+    """The Arrow schema of batches with these columns."""
+    return pa.schema([(name, arrow_type(table.column(name))) for name in columns])
