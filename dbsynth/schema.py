@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import SchemaError
 
-__all__ = ["Check", "Column", "ForeignKey", "Index", "Kind", "Schema", "Table", "UniqueKey"]
+__all__ = ["Check", "Column", "ForeignKey", "Index", "Kind", "NamedType", "Schema", "Table", "UniqueKey"]
 
 
 class Kind(StrEnum):
@@ -59,11 +59,16 @@ class Column:
     generated: str | None = None  # the server computes the value; it can be neither read for training nor written
     identity: bool = False  # serial, identity or auto-increment: the server hands out the next number
     comment: str | None = None
+    identity_always: bool = False  # an identity column (Postgres) that an ordinary INSERT may not choose the value of
+    collation: str | None = None  # where it is not the database's own: what counts as equal text
 
 
 @dataclass(frozen=True)
 class UniqueKey:
-    """Columns whose values, taken together, no two rows share; rows with a null among them do not count."""
+    """Columns whose values, taken together, no two rows share; rows with a null among them do not count.
+
+    A unique index over plain columns and all rows says the same, and is read as one of these.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -75,6 +80,7 @@ class Check:
 
     name: str
     expression: str
+    domain: str | None = None  # the domain (Postgres) that brings the condition; its type carries it into a target
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class ForeignKey:
     parent_columns: tuple[str, ...]
     on_delete: str | None = None  # CASCADE, SET NULL, …; None is the server's default
     on_update: str | None = None
+    deferrable: str | None = None  # DEFERRABLE …, where a transaction may break it on the way
 
     @property
     def is_self_reference(self) -> bool:
@@ -116,6 +123,7 @@ class Table:
     indexes: tuple[Index, ...] = ()
     namespace: str | None = None  # None: the connection's default
     comment: str | None = None
+    options: tuple[str, ...] = ()  # what the dialect says of the table as a whole: WITHOUT ROWID, ENGINE=…
 
     @property
     def local_name(self) -> str:
@@ -135,6 +143,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class NamedType:
+    """A type that the database itself defines: enum, domain, composite; `definition` is the native statement."""
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True)
 class Schema:
     """The tables of a database and the foreign keys between them.
 
@@ -145,6 +161,7 @@ class Schema:
     dialect: str  # whose words native types, defaults and checks are in: "sqlite", "postgres", "mysql"
     tables: tuple[Table, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
+    types: tuple[NamedType, ...] = ()  # in an order in which they can be created
 
     def __post_init__(self) -> None:
         by_name = {table.name: table for table in self.tables}
@@ -246,13 +263,15 @@ class Schema:
                 "unique_keys": tuple(UniqueKey(k["name"], tuple(k["columns"])) for k in entry["unique_keys"]),
                 "checks": tuple(Check(**c) for c in entry["checks"]),
                 "indexes": tuple(Index(**{**i, "columns": tuple(i["columns"])}) for i in entry["indexes"]),
+                "options": tuple(entry["options"]),
             })
 
         keys = tuple(
             ForeignKey(**{**k, "columns": tuple(k["columns"]), "parent_columns": tuple(k["parent_columns"])})
             for k in data["foreign_keys"]
         )
-        return cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys)
+        types = tuple(NamedType(**t) for t in data["types"])
+        return cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types)
 
 
 def _find_cycle(names: Iterable[str], keys: list[ForeignKey]) -> list[ForeignKey]:
