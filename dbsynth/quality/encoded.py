@@ -1,0 +1,216 @@
+"""Real and synthetic rows as numbers on common scales: the form in which all measures read them.
+
+A column is encoded once, for both databases together: a small integer code per row (its bin or its category) and, where
+the column is a number, its standardised value. A foreign key becomes the row number of the parent. Joins are then
+nothing but indexing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schema import Column, ForeignKey, Kind
+from .scores import ks_complement, overlap
+
+__all__ = ["DANGLING", "NO_PARENT", "EncodedColumn", "Side", "encode_column", "encode_numbers", "parent_rows"]
+
+N_BINS = 10
+NO_PARENT = -1  # the key holds a null
+DANGLING = -2  # the key is whole and finds no parent
+
+CATEGORICAL = frozenset({Kind.TEXT, Kind.ENUM, Kind.BOOLEAN})
+NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
+_TRUTH = {"true": "1", "t": "1", "1.0": "1", "false": "0", "f": "0", "0.0": "0"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One column of one database."""
+
+    codes: np.ndarray  # unsigned (n_rows,), in [0, n_codes)
+    values: np.ndarray | None  # float32 (n_rows,), NaN where null; None for a categorical column
+
+    def take(self, rows: np.ndarray | None) -> Side:
+        """The column at these rows, in their order; None takes all as they are."""
+        if rows is None:
+            return self
+        return Side(self.codes[rows], None if self.values is None else self.values[rows])
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """One column of both databases, in the same codes and units."""
+
+    name: str
+    n_codes: int
+    real: Side
+    synthetic: Side
+    likeness: float  # the 1-way score, 0 … 1
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.real.values is not None
+
+    def take(self, real_rows: np.ndarray | None, synthetic_rows: np.ndarray | None) -> EncodedColumn:
+        """The column at these rows; None takes all of that side."""
+        return EncodedColumn(
+            self.name, self.n_codes, self.real.take(real_rows), self.synthetic.take(synthetic_rows), self.likeness
+        )
+
+
+def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> EncodedColumn:
+    """The column as codes and, for numbers and dates, values.
+
+    The kind in the schema decides how both sides are read, so their Arrow types may differ (date and timestamp, bool
+    and int, decimal and float, enum and text). Infinite and NaN values count as null; blanks at the end of a text do
+    not count.
+
+    Raises:
+        ValueError: values of this kind are not measured.
+    """
+    if column.kind in NUMERIC:
+        return encode_numbers(column.name, _numbers(real, column.kind), _numbers(synthetic, column.kind))
+    if column.kind in CATEGORICAL:
+        return _encode_categories(column, real, synthetic)
+    raise ValueError(f"a column of kind {column.kind.value!r} cannot be measured: {column.name!r}")
+
+
+def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> EncodedColumn:
+    """Numbers in ten equal-width bins on the real values' edges, null in a bin of its own.
+
+    Args:
+        real, synthetic: float64 ``(n_rows,)``, NaN where null. Synthetic values outside the real range go to the end
+            bins. A column without real values has one bin from 0 to 1.
+    """
+    known = real[~np.isnan(real)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    edges = np.linspace(low, high, N_BINS + 1) if low < high else np.linspace(low - 0.5, high + 0.5, N_BINS + 1)
+    centre, spread = (known.mean(), known.std()) if known.size else (0.0, 0.0)
+
+    def side(values: np.ndarray) -> Side:
+        codes = np.searchsorted(edges[1:-1], values, side="right").astype(np.uint8)
+        codes[np.isnan(values)] = N_BINS
+        scaled = (values - centre) / (spread or 1.0)
+        return Side(codes, np.clip(scaled, -1e30, 1e30).astype(np.float32))
+
+    likeness = ks_complement(known, synthetic[~np.isnan(synthetic)])
+    return EncodedColumn(name, N_BINS + 1, side(real), side(synthetic), likeness)
+
+
+def parent_rows(child: pa.Table, parent: pa.Table, key: ForeignKey) -> np.ndarray:
+    """The parent's row number for every row of the child.
+
+    Keys may be composite, of any type, and refer to any unique columns.
+
+    Returns:
+        int64 ``(n_children,)``; `NO_PARENT` where a column of the key is null, `DANGLING` where no parent has the key.
+    """
+    n_parents, total = parent.num_rows, parent.num_rows + child.num_rows
+    codes, known, n_codes = np.zeros(total, np.int64), np.ones(total, bool), 1
+    for ours, theirs in zip(key.columns, key.parent_columns, strict=True):
+        part, words = _joint_codes(*_comparable(parent.column(theirs), child.column(ours)))
+        known &= part >= 0
+        codes = codes * (len(words) + 1) + part + 1
+        if len(key.columns) > 1:
+            codes = pd.factorize(codes)[0].astype(np.int64)
+        n_codes = int(codes.max(initial=0)) + 1
+    row_of = np.full(n_codes, DANGLING, np.int64)
+    usable = np.flatnonzero(known[:n_parents])
+    row_of[codes[usable]] = usable
+    return np.where(known[n_parents:], row_of[codes[n_parents:]], NO_PARENT)
+
+
+def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> EncodedColumn:
+    """Categories in the order in which they first appear, real rows first; code 0 is null."""
+    codes, words = _joint_codes(_text(real), _text(synthetic))
+    spelled = [word.rstrip(" ") for word in words.to_pylist()]
+    if column.kind is Kind.BOOLEAN:
+        spelled = [_TRUTH.get(word.lower(), word) for word in spelled]
+    merged, kept = pd.factorize(np.array(spelled, dtype=object))
+    lookup = np.append(merged, -1) + 1  # the last entry is read by code -1: null
+    n_codes = len(kept) + 1
+    codes = lookup[codes].astype(np.min_scalar_type(n_codes))
+    sides = Side(codes[: len(real)], None), Side(codes[len(real) :], None)
+    return EncodedColumn(column.name, n_codes, *sides, overlap(sides[0].codes, sides[1].codes, n_codes))
+
+
+def _joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Codes int64 of the rows of both, one after the other, -1 for null, and the values they stand for."""
+    both = pa.chunked_array([*first.chunks, *second.chunks], type=first.type)
+    if not len(both):
+        return np.zeros(0, np.int64), pa.array([], type=first.type)
+    encoded = pc.dictionary_encode(both).unify_dictionaries()
+    indices = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
+    return np.concatenate(indices).astype(np.int64), encoded.chunk(0).dictionary
+
+
+def _comparable(parent: pa.ChunkedArray, child: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Both ends of a key in one Arrow type; their text form where no closer one is common."""
+    parent, child = _plain(parent), _plain(child)
+    types = (parent.type, child.type)
+    if types[0] == types[1] and not pa.types.is_null(types[0]):
+        return parent, child
+    if all(pa.types.is_integer(t) for t in types):
+        common = pa.int64()
+    elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) for t in types):
+        common = pa.decimal256(76, max(getattr(t, "scale", 0) for t in types))
+    elif all(pa.types.is_date(t) or pa.types.is_timestamp(t) for t in types):
+        common = pa.timestamp("us")
+    elif all(pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t) for t in types):
+        common = pa.large_binary()
+    else:
+        common = pa.large_string()
+    return parent.cast(common), child.cast(common)
+
+
+def _plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def _text(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    return _plain(array).cast(pa.large_string())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _numbers(array: pa.ChunkedArray, kind: Kind) -> np.ndarray:
+    """float64 ``(n_rows,)``, NaN where null or not finite; dates and times in microseconds."""
+    array = _plain(array)
+    if _is_text(array.type):
+        array = _parsed(array, kind)
+    for is_a, common in (
+        (pa.types.is_date, pa.timestamp("us")),
+        (pa.types.is_timestamp, pa.timestamp("us", getattr(array.type, "tz", None))),
+        (pa.types.is_time, pa.time64("us")),
+        (pa.types.is_duration, pa.duration("us")),
+        (pa.types.is_boolean, pa.int8()),
+    ):
+        if is_a(array.type):
+            array = array.cast(common, safe=False).cast(pa.int64())
+            break
+    values = array.cast(pa.float64(), safe=False).to_numpy()
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _parsed(array: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    """Numbers, dates or times written as text; what cannot be read becomes null."""
+    target = {Kind.DATE: pa.timestamp("us"), Kind.TIMESTAMP: pa.timestamp("us"), Kind.TIME: pa.time64("us")}
+    target[Kind.TIMESTAMPTZ] = pa.timestamp("us", "UTC")
+    try:
+        return array.cast(target.get(kind, pa.float64()))
+    except pa.ArrowInvalid:
+        words = pd.Series(array.to_pylist(), dtype=object)
+    if kind is Kind.TIME:
+        read = pd.to_timedelta(words, errors="coerce").astype("timedelta64[us]")
+    elif kind in target:
+        read = pd.to_datetime(words, errors="coerce", utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+    else:
+        read = pd.to_numeric(words, errors="coerce").astype("float64")
+    return pa.chunked_array([pa.Array.from_pandas(read)])
