@@ -1,0 +1,76 @@
+"""What a target must be before a load and what rows must satisfy after one, in SQL that all dialects share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dbsynth.errors import TargetError
+from dbsynth.schema import Schema, Table
+
+from .base import Mode, Violation
+from .ddl import Dialect
+
+__all__ = ["count_violations", "refuse_rows", "refuse_shape", "violation_queries"]
+
+
+def refuse_rows(counts: dict[str, int], mode: Mode) -> None:
+    """Raise TargetError if tables hold rows and the mode does not replace them."""
+    full = [f"{name!r} ({count} rows)" for name, count in counts.items() if count]
+    if full and mode is Mode.CREATE:
+        raise TargetError(
+            f"the target's table{'s' if len(full) > 1 else ''} {', '.join(full[:5])}{' …' if len(full) > 5 else ''} "
+            "would be written over; choose an empty target, or --replace to let the new rows take the place of these"
+        )
+
+
+def refuse_shape(wanted: Table, found: Table) -> None:
+    """Raise TargetError if a table that stands in the target cannot take the rows of `wanted`."""
+    here = {column.name: column for column in found.columns}
+    for column in wanted.columns:
+        if column.generated:
+            continue
+        if column.name not in here:
+            raise TargetError(
+                f"the target's table {found.name!r} has no column {column.name!r}; add it, or drop the table to have it "
+                "created"
+            )
+        if here[column.name].generated:
+            raise TargetError(f"the target computes column {column.name!r} of table {found.name!r}, the source stores it")
+    for name in here.keys() - set(wanted.column_names):
+        column = here[name]
+        if not (column.nullable or column.identity or column.generated or column.default is not None):
+            raise TargetError(
+                f"the target's column {name!r} of table {found.name!r} takes no null and has no default, and the source "
+                "has no such column; give it a default"
+            )
+
+
+def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
+    """Table, constraint, and the SELECT that counts the rows breaking it, for every constraint of a schema."""
+    for table in schema.tables:
+        source = dialect.table_name(table)
+        for column in table.columns:
+            if not column.nullable:
+                yield table.name, f"NOT NULL {column.name}", f"SELECT count(*) FROM {source} WHERE {dialect.quote(column.name)} IS NULL"
+        keys = [("PRIMARY KEY", table.primary_key)] if table.primary_key else []
+        keys += [(key.name, key.columns) for key in table.unique_keys]
+        for name, columns in keys:
+            listed = dialect.quote_all(columns)
+            complete = " AND ".join(f"{dialect.quote(column)} IS NOT NULL" for column in columns)
+            groups = f"SELECT count(*) AS n FROM {source} WHERE {complete} GROUP BY {listed} HAVING count(*) > 1"
+            yield table.name, name, f"SELECT coalesce(sum(n - 1), 0) FROM ({groups}) AS twice"
+        for check in table.checks:
+            yield table.name, check.name, f"SELECT count(*) FROM {source} WHERE NOT ({check.expression})"
+    for key in schema.foreign_keys:
+        child, parent = (dialect.table_name(schema.table(name)) for name in (key.child, key.parent))
+        complete = " AND ".join(f"c.{dialect.quote(column)} IS NOT NULL" for column in key.columns)
+        pairs = zip(key.columns, key.parent_columns, strict=True)
+        same = " AND ".join(f"p.{dialect.quote(to)} = c.{dialect.quote(name)}" for name, to in pairs)
+        orphans = f"SELECT count(*) FROM {child} c WHERE {complete} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same})"
+        yield key.child, key.name, orphans
+
+
+def count_violations(schema: Schema, dialect: Dialect, count: Callable[[str], int]) -> list[Violation]:
+    """Run every query of `violation_queries`; what they found, nothing where all holds."""
+    found = ((table, name, count(sql)) for table, name, sql in violation_queries(schema, dialect))
+    return [Violation(table, name, rows) for table, name, rows in found if rows]
