@@ -1,0 +1,102 @@
+"""Columns of categories: their order, and the joint code of categories that belong together.
+
+A nominal column goes through the rank code like a number, so the order of its values matters: neighbours on the line are
+confused first. `order_by_meaning` puts values next to each other that go with the same values elsewhere. Categories of
+which one fixes another (an operation and its type) are coded as one variable, whose values are the tuples that occur:
+then the rule between them holds in every synthetic row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["category_codes", "joint_groups", "order_by_meaning"]
+
+_JOINT_VALUES = 100  # most tuples a joint code may have where the columns depend on one another a little,
+_JOINT_NEEDS = 0.1  # that is by this share of the smaller entropy,
+_RULE_VALUES = 500  # and where one nearly fixes the other,
+_RULE_NEEDS = 0.8
+_SHRINKAGE = 5.0  # rows that a category's mean is drawn to the overall mean by
+
+
+def category_codes(values: pa.Array) -> tuple[np.ndarray, list]:
+    """Int64 codes ``(n,)`` of the values and the list they index; null, where it occurs, is a category of its own."""
+    dictionary = pc.dictionary_encode(values, null_encoding="encode")
+    if isinstance(dictionary, pa.ChunkedArray):
+        dictionary = dictionary.combine_chunks()
+    categories = dictionary.dictionary.to_pylist()
+    codes = dictionary.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    # Sorted, so that the code does not depend on the order of rows.
+    order = sorted(range(len(categories)), key=lambda i: (categories[i] is not None, str(categories[i])))
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return position[codes] if len(codes) else codes, [categories[i] for i in order]
+
+
+def joint_groups(codes: Sequence[np.ndarray], numbers_of_values: Sequence[int]) -> list[list[int]]:
+    """Which categorical columns of a table to code as one variable: a partition of their positions.
+
+    Greedy: the pair of groups that depend most on one another is merged while the tuples that occur stay few.
+    """
+    groups = [[i] for i in range(len(codes))]
+    joint = [np.unique(c, return_inverse=True)[1] for c in codes]
+    while len(groups) > 1:
+        best, merged = 0.0, None
+        for i in range(len(groups)):
+            for j in range(i + 1, len(groups)):
+                dependence, tuples = _dependence(joint[i], joint[j])
+                allowed = tuples <= _JOINT_VALUES and dependence >= _JOINT_NEEDS
+                allowed |= tuples <= _RULE_VALUES and dependence >= _RULE_NEEDS
+                if allowed and dependence > best:
+                    best, merged = dependence, (i, j)
+        if merged is None:
+            break
+        i, j = merged
+        groups[i] = groups[i] + groups.pop(j)
+        joint[i] = np.unique(joint[i] * (joint[j].max() + 1) + joint.pop(j), return_inverse=True)[1]
+    return [sorted(group) for group in groups]
+
+
+def _dependence(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
+    """Mutual information as a share of the smaller entropy, and how many pairs occur; 0 where a column is constant."""
+    pair = np.unique(a * (b.max() + 1) + b, return_counts=True)[1]
+    h_a, h_b, h_ab = (_entropy(counts) for counts in (np.bincount(a), np.bincount(b), pair))
+    smaller = min(h_a, h_b)
+    return (0.0 if smaller < 1e-6 else (h_a + h_b - h_ab) / smaller), len(pair)
+
+
+def _entropy(counts: np.ndarray) -> float:
+    p = counts[counts > 0] / counts.sum()
+    return float(-(p * np.log(p)).sum())
+
+
+def order_by_meaning(codes: np.ndarray, n_values: int, context: np.ndarray) -> np.ndarray:
+    """Positions on the line ``(n_values,)``: value i is the ``positions[i]``-th.
+
+    The axis is the one that best separates the values' means over the context (the first discriminant: between-group
+    scatter against total scatter), each mean drawn to the centre by `_SHRINKAGE` rows.
+
+    Args:
+        codes: int64 ``(n,)``, values in ``[0, n_values)``.
+        context: float ``(n, n_features)``, what the values should be alike in; without features, the order is by share.
+    """
+    counts = np.bincount(codes, minlength=n_values).astype(np.float64)
+    if context.shape[1] == 0 or n_values <= 2 or len(codes) == 0:
+        scores = -counts
+    else:
+        centred = (context - context.mean(0)) / (context.std(0) + 1e-6)
+        sums = np.stack([np.bincount(codes, weights=column, minlength=n_values) for column in centred.T], axis=1)
+        means = sums / (counts + _SHRINKAGE)[:, None]
+        between = (means * counts[:, None]).T @ means / len(codes)
+        total = centred.T @ centred / len(codes) + 0.1 * np.eye(centred.shape[1])
+        whiten = np.linalg.inv(np.linalg.cholesky(total))
+        axis = whiten.T @ np.linalg.eigh(whiten @ between @ whiten.T)[1][:, -1]
+        axis *= np.sign(axis[np.argmax(np.abs(axis))])
+        scores = means @ axis
+    positions = np.empty(n_values, dtype=np.int64)
+    positions[np.argsort(scores, kind="stable")] = np.arange(n_values)
+    return positions

@@ -1,0 +1,202 @@
+"""A table's modelled columns as a matrix of rank intervals, and a matrix of ranks as columns.
+
+The codec is what is learned about the columns one by one: their distributions, the order of their categories, which of
+them are coded together. What the engines learn is how the resulting normal variables depend on one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import ndtri
+
+from ..schema import Column
+from .categories import category_codes, joint_groups, order_by_meaning
+from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, to_numbers
+from .ranks import Quantiles, learn_quantiles, rank_intervals
+
+__all__ = ["Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
+
+_Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
+_ONE_HOT = 12  # commonest categories of a column that give the other columns' categories their meaning
+
+
+def normal(u: np.ndarray) -> np.ndarray:
+    """Φ⁻¹(u), float32, within ±4.5."""
+    return np.clip(ndtri(u), -_Z_MAX, _Z_MAX).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A table as the engines see it: for each row and variable an interval of ranks.
+
+    Attributes:
+        low, high: float32 ``(n_rows, n_variables)``, bounds in [0, 1].
+        cuts: per variable None (ordered), or for a nominal one the upper bounds of its categories ``(n_categories,)``.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    cuts: tuple[np.ndarray | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    @property
+    def middles(self) -> np.ndarray:
+        """Each row's code at the middle of its intervals, standard normal, float32 ``(n_rows, n_variables)``."""
+        return normal((self.low + self.high) / 2)
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A variable with an order of its own: a number, a date, a time."""
+
+    column: str
+    part: str  # of a timestamp: "day" or "time"; else "value"; "extra": no column, a number about the row
+    step: float
+    quantiles: Quantiles
+
+    cuts = None
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A nominal variable over one column or several: the tuples that occur, in the order of their meaning."""
+
+    columns: tuple[str, ...]
+    values: tuple[tuple, ...]  # tuple i covers ranks (cuts[i - 1], cuts[i]]
+    cuts: np.ndarray = field(compare=False)
+
+
+@dataclass
+class TableData:
+    """What the codecs are learned from: one table's rows, which columns to model, and numbers about each row."""
+
+    rows: pa.Table
+    columns: Sequence[Column]
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # float64 (n_rows,), NaN where there is none
+
+
+class TableCodec:
+    """One table's variables, in the order of the matrix's columns."""
+
+    def __init__(self, columns: Sequence[Column], variables: Sequence[Numeric | Categorical]) -> None:
+        self.columns = {column.name: column for column in columns}
+        self.variables = tuple(variables)
+
+    def decode(self, u: np.ndarray, types: Mapping[str, pa.DataType]) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+        """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1]."""
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        steps: dict[str, dict[str, float]] = {}
+        arrays: dict[str, pa.Array] = {}
+        for j, variable in enumerate(self.variables):
+            if isinstance(variable, Numeric):
+                parts.setdefault(variable.column, {})[variable.part] = variable.quantiles.decode(u[:, j])
+                steps.setdefault(variable.column, {})[variable.part] = variable.step
+                continue
+            chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
+            for k, name in enumerate(variable.columns):
+                array = pa.array([value[k] for value in variable.values], types.get(name, pa.bool_()))
+                arrays[name] = array.take(pa.array(chosen))
+        extras = {name: part.pop("extra") for name, part in parts.items() if "extra" in part}
+        for name, part in parts.items():
+            if part:
+                arrays[name] = from_numbers(part, self.columns[name], steps[name], types[name])
+        return arrays, extras
+
+
+def learn_codecs(
+    tables: Mapping[str, TableData], edges: Sequence[tuple[str, str, np.ndarray]]
+) -> dict[str, tuple[TableCodec, Codes]]:
+    """Learn every table's codec and encode its rows with it.
+
+    Args:
+        tables: the rows.
+        edges: per foreign key its child, its parent, and the parent's row number of each child row, int64 ``(n_child,)``,
+            -1 for null. Categories take their meaning from the rows around them, too.
+    """
+    drafts = {name: _draft(data) for name, data in tables.items()}
+    features = {name: draft.features() for name, draft in drafts.items()}
+    result = {}
+    for name, draft in drafts.items():
+        around = [features[parent][rows] for child, parent, rows in edges if child == name]
+        around += [
+            _group_means(features[child], rows, len(features[name])) for child, parent, rows in edges if parent == name
+        ]
+        result[name] = draft.finish(np.concatenate(around, axis=1) if around else np.empty((len(features[name]), 0)))
+    return result
+
+
+def _group_means(features: np.ndarray, parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
+    """Mean over each parent's children, 0 where there are none."""
+    held = parent_rows >= 0
+    counts = np.bincount(parent_rows[held], minlength=n_parents)
+    sums = [np.bincount(parent_rows[held], weights=column[held], minlength=n_parents) for column in features.T]
+    return (np.stack(sums, axis=1) if sums else np.empty((n_parents, 0))) / np.maximum(counts, 1)[:, None]
+
+
+@dataclass
+class _Draft:
+    """A codec before its categories have their order."""
+
+    data: TableData
+    numeric: list[tuple[Numeric, np.ndarray, np.ndarray]]  # with the bounds of each row's interval
+    joint: list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]  # columns, codes, tuples
+    single: list[np.ndarray]  # one-hots of each column's commonest categories
+
+    def features(self) -> np.ndarray:
+        """Float ``(n_rows, n_features)``: the row as far as it has an order already."""
+        columns = [normal((low + high) / 2)[:, None] for _, low, high in self.numeric] + self.single
+        return np.concatenate(columns, axis=1) if columns else np.empty((self.data.rows.num_rows, 0))
+
+    def finish(self, around: np.ndarray) -> tuple[TableCodec, Codes]:
+        n = self.data.rows.num_rows
+        variables: list[Numeric | Categorical] = [v for v, _, _ in self.numeric]
+        bounds = [(low, high) for _, low, high in self.numeric]
+        numbers = [normal((low + high) / 2)[:, None] for low, high in bounds]
+        for i, (columns, codes, values) in enumerate(self.joint):
+            others = [
+                _one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i
+            ]
+            context = np.concatenate([*numbers, *others, around], axis=1)
+            position = order_by_meaning(codes, len(values), context)
+            shares = np.bincount(position[codes], minlength=len(values)) / max(n, 1)
+            upper = np.cumsum(shares)
+            variables.append(Categorical(columns, tuple(values[k] for k in np.argsort(position)), upper))
+            bounds.append(((upper - shares)[position[codes]], upper[position[codes]]))
+        low, high = (
+            np.stack([b[side] for b in bounds], axis=1).astype(np.float32) if bounds else np.empty((n, 0), np.float32)
+            for side in (0, 1)
+        )
+        return TableCodec(self.data.columns, variables), Codes(low, high, tuple(v.cuts for v in variables))
+
+
+def _draft(data: TableData) -> _Draft:
+    numeric, names, codes, values = [], [], [], []
+    for column in data.columns:
+        array = data.rows.column(column.name).combine_chunks()
+        if column.kind in NUMERIC_KINDS:
+            for number in learn_numbers(array, column.kind):
+                x = to_numbers(array, column.kind, number.part)
+                numeric.append((Numeric(column.name, number.part, number.step, learn_quantiles(x)), *rank_intervals(x)))
+        else:
+            c, v = category_codes(array)
+            names.append(column.name), codes.append(c), values.append(v)
+    for name, x in data.extras.items():
+        numeric.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
+    joint = []
+    for group in joint_groups(codes, [len(v) for v in values]) if data.rows.num_rows else [[i] for i in range(len(codes))]:
+        tuples, joint_codes = np.unique(np.stack([codes[i] for i in group], axis=1), axis=0, return_inverse=True)
+        members = [tuple(values[i][k] for i, k in zip(group, t, strict=True)) for t in tuples.tolist()]
+        joint.append((tuple(names[i] for i in group), joint_codes.reshape(-1).astype(np.int64), members))
+    return _Draft(data, numeric, joint, [_one_hot(c) for _, c, _ in joint])
+
+
+def _one_hot(codes: np.ndarray) -> np.ndarray:
+    """Indicators of the `_ONE_HOT` commonest codes, float ``(n, up to _ONE_HOT)``."""
+    commonest = np.argsort(-np.bincount(codes), kind="stable")[:_ONE_HOT] if len(codes) else np.empty(0, int)
+    return (codes[:, None] == commonest[None, :]).astype(np.float32)

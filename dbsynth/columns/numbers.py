@@ -1,0 +1,105 @@
+"""Columns of numbers and of times: from Arrow to float64 and back, exact to the column's own step.
+
+A date is its day, a time its microsecond of the day. A timestamp that has a time of day is two numbers, day and
+microsecond of the day, so that a shop's opening hours survive whatever becomes of its days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schema import Column, Kind
+
+__all__ = ["DAY", "NUMERIC_KINDS", "Numbers", "from_numbers", "learn_numbers", "learn_step", "to_numbers"]
+
+DAY = 86_400_000_000  # microseconds
+NUMERIC_KINDS = frozenset({
+    Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ,
+})
+_MAX_DECIMALS = 6  # a float with more decimals than this in its values is taken as continuous
+_INT_TYPES = {Kind.DATE: pa.int32(), Kind.TIME: pa.int64(), Kind.TIMESTAMP: pa.int64(), Kind.TIMESTAMPTZ: pa.int64()}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One variable of a numeric column: which part of the value it is, and the step its values are multiples of."""
+
+    part: str  # "value", or "day" and "time" of a timestamp
+    step: float  # 0.0: continuous
+
+
+def to_numbers(values: pa.Array, kind: Kind, part: str = "value") -> np.ndarray:
+    """The column as float64 ``(n,)``, null and NaN as NaN."""
+    if kind in _INT_TYPES:
+        values = values.cast(_INT_TYPES[kind])
+    if kind is Kind.DECIMAL:
+        values = values.cast(pa.string()) if pa.types.is_decimal(values.type) else values
+    numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    if part == "day":
+        return np.floor(numbers / DAY)
+    if part == "time":
+        return numbers - np.floor(numbers / DAY) * DAY
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def learn_numbers(values: pa.Array, kind: Kind) -> list[Numbers]:
+    """The variables a numeric column is modelled by, with their steps."""
+    if kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
+        times = to_numbers(values, kind, "time")
+        if np.nanmax(times, initial=0.0) > 0:
+            return [Numbers("day", 1.0), Numbers("time", learn_step(times))]
+        return [Numbers("value", float(DAY))]
+    return [Numbers("value", learn_step(to_numbers(values, kind)))]
+
+
+def learn_step(numbers: np.ndarray) -> float:
+    """The largest step of which all values are multiples, e.g. 0.01 for prices; 0.0 where there is none."""
+    numbers = np.unique(numbers[np.isfinite(numbers)])
+    if len(numbers) == 0 or np.abs(numbers).max() > 2**53:
+        return 0.0
+    for decimals in range(_MAX_DECIMALS + 1):
+        scaled = numbers * 10.0**decimals
+        if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1, np.abs(numbers))):
+            return max(1, int(np.gcd.reduce(np.round(scaled).astype(np.int64)))) / 10.0**decimals
+    return 0.0
+
+
+def from_numbers(parts: dict[str, np.ndarray], column: Column, steps: dict[str, float], type_: pa.DataType) -> pa.Array:
+    """The inverse of `to_numbers`: NaN becomes null, values are rounded to their step and come out in `type_`."""
+    if "day" in parts:
+        numbers = _round(parts["day"], 1.0) * DAY + np.clip(_round(parts["time"], steps["time"]), 0, DAY - 1)
+    else:
+        numbers = _round(parts["value"], steps["value"])
+    null = ~np.isfinite(numbers)
+    if column.kind is Kind.FLOAT:
+        return pa.array(numbers, pa.float64(), mask=null)
+    if column.kind is Kind.DECIMAL:
+        return _decimals(numbers, null, column, steps["value"], type_)
+    whole = np.where(null, 0, np.round(numbers)).astype(np.int64)
+    if column.kind in _INT_TYPES:
+        return pa.array(whole.astype(_INT_TYPES[column.kind].to_pandas_dtype()), mask=null).cast(type_)
+    return pa.array(whole, mask=null).cast(type_)
+
+
+def _decimals(numbers: np.ndarray, null: np.ndarray, column: Column, step: float, type_: pa.DataType) -> pa.Array:
+    """Decimals by way of their text, which is exact."""
+    scale = type_.scale if pa.types.is_decimal(type_) else _MAX_DECIMALS if step == 0 else _decimals_of(step)
+    text = np.char.mod(f"%.{scale}f", np.where(null, 0.0, numbers)) if len(numbers) else np.array([], dtype=str)
+    return pa.array(text, pa.string(), mask=null).cast(type_)
+
+
+def _round(numbers: np.ndarray, step: float) -> np.ndarray:
+    """To the nearest multiple of the step; a power of ten is divided by, which is exact where its inverse is not."""
+    if step == 0:
+        return numbers
+    power = 10 ** _decimals_of(step)
+    return np.round(numbers / step) * round(step * power) / power
+
+
+def _decimals_of(step: float) -> int:
+    """Digits after the point of multiples of the step; 0.05 has two."""
+    return next(d for d in range(_MAX_DECIMALS + 1) if abs(step * 10**d - round(step * 10**d)) < 1e-9)

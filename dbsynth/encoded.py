@@ -1,0 +1,65 @@
+"""A database as the engines see it: numbers only. No key, type, dialect or value of the source reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns.codec import Codes
+
+__all__ = ["Edge", "EncodedDatabase", "Generated"]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One foreign key as row numbers.
+
+    Attributes:
+        name: unique in the database.
+        rows: int64 ``(n_children,)``, the parent's row number of each child row, -1 for null.
+        one_to_one: no two child rows may share a parent.
+    """
+
+    name: str
+    child: str
+    parent: str
+    rows: np.ndarray
+    one_to_one: bool = False
+
+
+@dataclass(frozen=True)
+class EncodedDatabase:
+    """Tables of codes and the edges between their rows; the edges form no cycle.
+
+    Attributes:
+        tables: codes by table name, parents before their children.
+        edges: one for each foreign key.
+        kept: tables whose rows are given in generation too.
+        distinct: sets of edges (of one child) of which no two child rows share all parents.
+    """
+
+    tables: Mapping[str, Codes]
+    edges: Sequence[Edge]
+    kept: frozenset[str] = frozenset()
+    distinct: Sequence[frozenset[str]] = ()
+
+    def edges_of(self, child: str) -> list[Edge]:
+        return [edge for edge in self.edges if edge.child == child]
+
+    def edges_to(self, parent: str) -> list[Edge]:
+        return [edge for edge in self.edges if edge.parent == parent]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What an engine draws.
+
+    Attributes:
+        ranks: per table that is not kept, float32 ``(n_rows, n_variables)`` in [0, 1], for the codec to decode.
+        parents: per edge name, int64 ``(n_children,)``, -1 for null.
+    """
+
+    ranks: Mapping[str, np.ndarray]
+    parents: Mapping[str, np.ndarray]
