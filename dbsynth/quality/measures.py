@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..schema import ForeignKey, Schema
-from .encoded import CATEGORICAL, DANGLING, NUMERIC, EncodedColumn, encode_column, encode_numbers, parent_rows
+from .compared import CATEGORICAL, DANGLING, NUMERIC, ComparedColumn, encode_column, encode_numbers, parent_rows
 from .scores import group_likeness, pair_scores
 
 __all__ = ["Item", "Measures", "measure"]
@@ -144,7 +144,7 @@ class _Edge:
     key: ForeignKey
     real: np.ndarray  # int64 (n_children,)
     synthetic: np.ndarray
-    degree: EncodedColumn  # rows of the parent
+    degree: ComparedColumn  # rows of the parent
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ class _Edge:
 class _Data:
     """Both databases, encoded."""
 
-    columns: dict[str, list[EncodedColumn]] = field(default_factory=dict)
+    columns: dict[str, list[ComparedColumn]] = field(default_factory=dict)
     edges: list[_Edge] = field(default_factory=list)
 
     @classmethod

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .encoded import EncodedColumn, Side
+    from .compared import ComparedColumn, Side
 
 __all__ = ["group_likeness", "ks_complement", "overlap", "pair_scores"]
 
-N_COMMON = 20  # the categories whose share between groups is looked at
 BLOCK = 1 << 16  # rows per step of a matrix product
 
 
@@ -43,7 +42,7 @@ def overlap(real: np.ndarray, synthetic: np.ndarray, n_cells: int) -> float:
     """1 - the total variation distance between two samples of whole numbers in ``[0, n_cells)``."""
     if not real.size or not synthetic.size:
         return 0.0 if real.size else np.nan
-    if n_cells <= max(1 << 16, 4 * (real.size + synthetic.size)):
+    if _is_small(n_cells, real.size + synthetic.size):
         p, q = np.bincount(real, minlength=n_cells), np.bincount(synthetic, minlength=n_cells)
     else:
         (cells, p), (others, q) = (np.unique(side, return_counts=True) for side in (real, synthetic))
@@ -52,8 +51,13 @@ def overlap(real: np.ndarray, synthetic: np.ndarray, n_cells: int) -> float:
     return float(np.minimum(p * synthetic.size, q * real.size).sum() / (real.size * synthetic.size))
 
 
+def _is_small(n_cells: int, n_rows: int) -> bool:
+    """Whether counting every cell of a table is cheaper than sorting the rows."""
+    return n_cells <= max(1 << 16, 4 * n_rows)
+
+
 def pair_scores(
-    left: Sequence[EncodedColumn], right: Sequence[EncodedColumn], pairs: Sequence[tuple[int, int]]
+    left: Sequence[ComparedColumn], right: Sequence[ComparedColumn], pairs: Sequence[tuple[int, int]]
 ) -> list[float]:
     """How alike the two databases are in each of the named pairs of columns.
 
@@ -88,7 +92,7 @@ def _cells(a: np.ndarray, b: np.ndarray, n_b: int) -> np.ndarray:
     return cells
 
 
-def _correlation_likeness(left: Sequence[EncodedColumn], right: Sequence[EncodedColumn]) -> np.ndarray:
+def _correlation_likeness(left: Sequence[ComparedColumn], right: Sequence[ComparedColumn]) -> np.ndarray:
     r_real, _ = _correlations([c.real.values for c in left], [c.real.values for c in right])
     r_synthetic, n_rows = _correlations([c.synthetic.values for c in left], [c.synthetic.values for c in right])
     score = 1.0 - np.abs(r_real - np.nan_to_num(r_synthetic)) / 2.0
@@ -133,7 +137,7 @@ def _block(columns: Sequence[np.ndarray], scales: Sequence[tuple[float, float]],
     return np.where(known, (x - centre) / spread, 0.0), known.astype(np.float64)
 
 
-def group_likeness(column: EncodedColumn, real_groups: np.ndarray, synthetic_groups: np.ndarray) -> float:
+def group_likeness(column: ComparedColumn, real_groups: np.ndarray, synthetic_groups: np.ndarray) -> float:
     """1 - the distance between the real and the synthetic share of a column's variance that lies between groups.
 
     The share is the intraclass correlation max(0, 1 - within / total): `within` is the pooled variance inside the
@@ -150,11 +154,11 @@ def group_likeness(column: EncodedColumn, real_groups: np.ndarray, synthetic_gro
             for side, groups in ((column.real, real_groups), (column.synthetic, synthetic_groups))
         )
     else:
-        common = np.argsort(-np.bincount(column.real.codes, minlength=column.n_codes), kind="stable")[:N_COMMON]
-        rank = np.full(column.n_codes, len(common))
-        rank[common] = np.arange(len(common))
+        n_ranks = len(column.common)
+        rank = np.full(column.n_codes, n_ranks)
+        rank[column.common] = np.arange(n_ranks)
         real, synthetic = (
-            _share_of_categories(rank[side.codes], len(common), groups)
+            _share_of_categories(rank[side.codes], n_ranks, groups)
             for side, groups in ((column.real, real_groups), (column.synthetic, synthetic_groups))
         )
     if np.isnan(real):
@@ -192,7 +196,13 @@ def _share_of_categories(ranks: np.ndarray, n_ranks: int, groups: np.ndarray) ->
     degrees = ranks.size - np.count_nonzero(sizes)
     if not degrees:
         return np.nan
-    cells, counts = np.unique(_cells(groups, ranks, n_ranks + 1), return_counts=True)
+    cells = _cells(groups, ranks, n_ranks + 1)
+    if _is_small(sizes.size * (n_ranks + 1), ranks.size):
+        counts = np.bincount(cells)
+        cells = np.flatnonzero(counts)
+        counts = counts[cells]
+    else:
+        cells, counts = np.unique(cells, return_counts=True)
     group, rank = np.divmod(cells, n_ranks + 1)
     n = np.bincount(ranks, minlength=n_ranks + 1)[:n_ranks]
     total = n * (1.0 - n / ranks.size) / (ranks.size - 1)

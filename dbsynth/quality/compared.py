@@ -7,7 +7,7 @@ nothing but indexing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,20 @@ import pyarrow.compute as pc
 from ..schema import Column, ForeignKey, Kind
 from .scores import ks_complement, overlap
 
-__all__ = ["DANGLING", "NO_PARENT", "EncodedColumn", "Side", "encode_column", "encode_numbers", "parent_rows"]
+__all__ = ["DANGLING", "NO_PARENT", "ComparedColumn", "Side", "encode_column", "encode_numbers", "parent_rows"]
 
 N_BINS = 10
+N_COMMON = 20  # the categories whose share between groups is looked at
 NO_PARENT = -1  # the key holds a null
 DANGLING = -2  # the key is whole and finds no parent
 
 CATEGORICAL = frozenset({Kind.TEXT, Kind.ENUM, Kind.BOOLEAN})
 NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
+_READ_AS = {
+    Kind.DATE: pa.timestamp("us"),
+    Kind.TIMESTAMP: pa.timestamp("us"),
+    Kind.TIMESTAMPTZ: pa.timestamp("us", "UTC"),
+}
 _TRUTH = {"true": "1", "t": "1", "1.0": "1", "false": "0", "f": "0", "0.0": "0"}
 
 
@@ -43,7 +49,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class EncodedColumn:
+class ComparedColumn:
     """One column of both databases, in the same codes and units."""
 
     name: str
@@ -51,19 +57,18 @@ class EncodedColumn:
     real: Side
     synthetic: Side
     likeness: float  # the 1-way score, 0 … 1
+    common: np.ndarray  # codes of the real column's commonest categories; empty for numbers
 
     @property
     def is_numeric(self) -> bool:
         return self.real.values is not None
 
-    def take(self, real_rows: np.ndarray | None, synthetic_rows: np.ndarray | None) -> EncodedColumn:
+    def take(self, real_rows: np.ndarray | None, synthetic_rows: np.ndarray | None) -> ComparedColumn:
         """The column at these rows; None takes all of that side."""
-        return EncodedColumn(
-            self.name, self.n_codes, self.real.take(real_rows), self.synthetic.take(synthetic_rows), self.likeness
-        )
+        return replace(self, real=self.real.take(real_rows), synthetic=self.synthetic.take(synthetic_rows))
 
 
-def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> EncodedColumn:
+def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> ComparedColumn:
     """The column as codes and, for numbers and dates, values.
 
     The kind in the schema decides how both sides are read, so their Arrow types may differ (date and timestamp, bool
@@ -80,7 +85,7 @@ def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedAr
     raise ValueError(f"a column of kind {column.kind.value!r} cannot be measured: {column.name!r}")
 
 
-def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> EncodedColumn:
+def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> ComparedColumn:
     """Numbers in ten equal-width bins on the real values' edges, null in a bin of its own.
 
     Args:
@@ -99,7 +104,7 @@ def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> Encode
         return Side(codes, np.clip(scaled, -1e30, 1e30).astype(np.float32))
 
     likeness = ks_complement(known, synthetic[~np.isnan(synthetic)])
-    return EncodedColumn(name, N_BINS + 1, side(real), side(synthetic), likeness)
+    return ComparedColumn(name, N_BINS + 1, side(real), side(synthetic), likeness, np.zeros(0, np.int64))
 
 
 def parent_rows(child: pa.Table, parent: pa.Table, key: ForeignKey) -> np.ndarray:
@@ -125,18 +130,27 @@ def parent_rows(child: pa.Table, parent: pa.Table, key: ForeignKey) -> np.ndarra
     return np.where(known[n_parents:], row_of[codes[n_parents:]], NO_PARENT)
 
 
-def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> EncodedColumn:
-    """Categories in the order in which they first appear, real rows first; code 0 is null."""
+def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> ComparedColumn:
+    """Categories as codes, null one of them.
+
+    Rare categories of one side only share a code, one for each side: they match nothing, whatever they are joined with.
+    """
     codes, words = _joint_codes(_text(real), _text(synthetic))
     spelled = [word.rstrip(" ") for word in words.to_pylist()]
     if column.kind is Kind.BOOLEAN:
         spelled = [_TRUTH.get(word.lower(), word) for word in spelled]
     merged, kept = pd.factorize(np.array(spelled, dtype=object))
-    lookup = np.append(merged, -1) + 1  # the last entry is read by code -1: null
-    n_codes = len(kept) + 1
+    codes = (np.append(merged, -1) + 1)[codes]  # null, -1, reads the last entry and becomes 0
+    counts = [np.bincount(side, minlength=len(kept) + 1) for side in (codes[: len(real)], codes[len(real) :])]
+    common = np.argsort(-counts[0], kind="stable")[:N_COMMON]  # among equals the first to appear
+    shared = (counts[0] > 0) & (counts[1] > 0)
+    shared[common] = True
+    n_codes = int(shared.sum()) + 2
+    lookup = np.where(shared, np.cumsum(shared) - 1, np.where(counts[0] > 0, n_codes - 2, n_codes - 1))
     codes = lookup[codes].astype(np.min_scalar_type(n_codes))
     sides = Side(codes[: len(real)], None), Side(codes[len(real) :], None)
-    return EncodedColumn(column.name, n_codes, *sides, overlap(sides[0].codes, sides[1].codes, n_codes))
+    likeness = overlap(sides[0].codes, sides[1].codes, n_codes)
+    return ComparedColumn(column.name, n_codes, *sides, likeness, lookup[common])
 
 
 def _joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
@@ -159,6 +173,8 @@ def _comparable(parent: pa.ChunkedArray, child: pa.ChunkedArray) -> tuple[pa.Chu
         common = pa.int64()
     elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) for t in types):
         common = pa.decimal256(76, max(getattr(t, "scale", 0) for t in types))
+    elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) or pa.types.is_floating(t) for t in types):
+        common = pa.float64()
     elif all(pa.types.is_date(t) or pa.types.is_timestamp(t) for t in types):
         common = pa.timestamp("us")
     elif all(pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t) for t in types):
@@ -201,15 +217,15 @@ def _numbers(array: pa.ChunkedArray, kind: Kind) -> np.ndarray:
 
 def _parsed(array: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     """Numbers, dates or times written as text; what cannot be read becomes null."""
-    target = {Kind.DATE: pa.timestamp("us"), Kind.TIMESTAMP: pa.timestamp("us"), Kind.TIME: pa.time64("us")}
-    target[Kind.TIMESTAMPTZ] = pa.timestamp("us", "UTC")
-    try:
-        return array.cast(target.get(kind, pa.float64()))
-    except pa.ArrowInvalid:
-        words = pd.Series(array.to_pylist(), dtype=object)
-    if kind is Kind.TIME:
+    if kind is not Kind.TIME:
+        try:
+            return array.cast(_READ_AS.get(kind, pa.float64()))
+        except pa.ArrowInvalid:
+            pass
+    words = pd.Series(array.to_pylist(), dtype=object)
+    if kind is Kind.TIME:  # of MySQL it may pass 24 hours
         read = pd.to_timedelta(words, errors="coerce").astype("timedelta64[us]")
-    elif kind in target:
+    elif kind in _READ_AS:
         read = pd.to_datetime(words, errors="coerce", utc=True, format="ISO8601").astype("datetime64[us, UTC]")
     else:
         read = pd.to_numeric(words, errors="coerce").astype("float64")
