@@ -1,29 +1,43 @@
-"""MySQL and MariaDB: connection, snapshot, validation. `mysql_load` writes, `mysql_schema` reads the schema."""
+"""MySQL and MariaDB: connection, snapshot, validation. `mysql_schema` reads the schema, `mysql_load` writes."""
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from dbsynth.errors import ConnectError, SourceError
+from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Column, Kind, Schema, Table
 
 from .base import Mode, ServerIdentity, Violation, arrow_schema
+from .checks import count_violations
 from .ddl import MYSQL
-from .mysql_load import MySQLLoad, check_target
-from .mysql_schema import read_schema
-from .mysql_wire import read_batches
+from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
+from .mysql_schema import Query, read_schema
+from .mysql_wire import drain, read_batches
+from .translation import translate
 from .urls import Address
 
 __all__ = ["MySQLAdapter"]
 
-# Bad values are refused and not bent; 0 is a value for an auto-increment column; zero dates may be kept where they stood.
+# Bad values are refused and not bent; 0 is a value for an auto-increment column; a zero date may be kept where it stood.
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
+_SESSION = {
+    "time_zone": "'+00:00'",
+    "sql_mode": f"'{_SQL_MODE}'",
+    "sql_notes": "0",  # a decimal rounded to its column's digits is no warning
+    "lock_wait_timeout": "60",  # seconds; the server's own limit for a table that another session holds is a day
+    "wait_timeout": "28800",  # seconds between two statements: training may sit between two tables
+    "group_concat_max_len": "1000000",
+}
+_TLS_FILES = {"ssl_ca", "ssl_cert", "ssl_key"}
+_FLAGS = {"ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
 
 class MySQLAdapter:
@@ -35,101 +49,145 @@ class MySQLAdapter:
         self._address = address
         if not address.database:
             raise ConnectError(f"{address.masked!r} names no database; expected mysql://user@host/database")
-        self._arguments = _connect_arguments(address)
-        self._connection = self.connect()
+        try:
+            import pymysql
+        except ImportError as error:
+            raise ConnectError("reaching MySQL or MariaDB needs its driver; pip install PyMySQL") from error
+        self._driver = pymysql
+        self.database = address.database
+        with closing(self._connect()) as connection, self._errors(ConnectError):
+            self.identity = _identity(partial(_query, connection), self.database)
 
     @property
     def url(self) -> str:
         return self._address.masked
 
-    @property
-    def database(self) -> str:
-        return self._address.database
-
-    def connect(self) -> Any:
-        """A new connection, in UTC, strict and with autocommit."""
-        try:
-            import pymysql
-        except ImportError as error:
-            raise ConnectError("MySQL and MariaDB need the driver PyMySQL: pip install PyMySQL") from error
-        try:
-            return pymysql.connect(
-                database=self.database,
-                autocommit=True,
-                local_infile=True,
-                init_command=f"SET SESSION time_zone = '+00:00', sql_mode = '{_SQL_MODE}'",
-                **self._arguments,
-            )
-        except (pymysql.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
-            # PyMySQL raises RuntimeError where a server's way to log in needs a further package.
-            reason = self._address.scrub(error.args[-1] if error.args else error)
-            raise ConnectError(f"cannot connect to {self.url}: {reason}") from error
-
-    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
-        return _query(self._connection, statement, *parameters)
-
-    @cached_property
-    def identity(self) -> ServerIdentity:
-        names = "('server_uuid', 'server_uid', 'hostname', 'port', 'datadir', 'lower_case_table_names')"
-        facts = dict(self.query(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {names}"))
-        fallback = [facts.get(name, "") for name in ("server_uid", "hostname", "port", "datadir")]
-        folded = facts.get("lower_case_table_names", "0") != "0"
-        server = facts.get("server_uuid") or ":".join(fallback)
-        return ServerIdentity(self.dialect, server, self.database.lower() if folded else self.database)
+    def close(self) -> None:
+        """Nothing stays open between calls."""
 
     def read_schema(self) -> Schema:
-        return read_schema(self.query, self.database)
+        """All tables of the database.
+
+        One pass over tables with a tinyint(1), a time, or a date that cannot be null settles which kind these are: a
+        NOT NULL column with zero dates, or times beyond a day, is `Kind.OTHER`, its values as text.
+        """
+        with closing(self._connect()) as connection, self._errors(SourceError):
+            return read_schema(partial(_query, connection), self.database)
 
     @contextmanager
     def snapshot(self) -> Iterator[MySQLSnapshot]:
-        connection = self.connect()
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        """All InnoDB tables as they are now, in one REPEATABLE READ transaction of a session that cannot write."""
+        with closing(self._connect()) as connection:
+            with self._errors(SourceError):
+                _query(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                _query(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield MySQLSnapshot(self, connection)
-        finally:
-            connection.close()
 
     def losses(self, schema: Schema) -> list[str]:
-        raise NotImplementedError
+        return translate(schema, MYSQL)[1]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        check_target(self, schema, mode)
+        schema, _ = translate(schema, MYSQL)
+        with closing(self._connect()) as connection, self._errors(TargetError):
+            refuse(partial(_query, connection), self.database, schema, mode)
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[MySQLLoad]:
-        with MySQLLoad(self, schema, mode) as load:
-            yield load
+        """Tables and rows gather in a staging database; one RENAME TABLE at the end puts them in place."""
+        schema, _ = translate(schema, MYSQL)
+        with closing(self._connect()) as connection:
+            load = MySQLLoad(connection, partial(_query, connection), self.database, schema, mode)
+            try:
+                with self._errors(TargetError):
+                    load.prepare()
+                yield _Writing(self, load)
+                with self._errors(TargetError):
+                    load.finish()
+            except BaseException:
+                self._abandon(connection)
+                raise
+
+    def _abandon(self, connection: Any) -> None:
+        """Clean up over a new connection: an interrupted one may still be at work on its last statement."""
+        number = connection.thread_id()
+        with suppress(DbsynthError, self._driver.MySQLError), closing(self._connect()) as other:
+            query = partial(_query, other)
+            with suppress(self._driver.MySQLError):
+                query(f"KILL {number}")
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and query("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s", number):
+                time.sleep(0.05)
+            lock(query, self.database)
+            remove_leftovers(query, self.database)
 
     def validate(self, schema: Schema) -> list[Violation]:
-        raise NotImplementedError
+        schema, _ = translate(schema, MYSQL)
+        with closing(self._connect()) as connection, self._errors(SourceError):
+            query = partial(_query, connection)
+            return count_violations(schema, MYSQL, lambda statement: int(query(statement)[0][0]))
 
-    def close(self) -> None:
-        if self._connection.open:
-            self._connection.close()
+    def _connect(self) -> Any:
+        """A new connection: UTC, strict, every statement a transaction of its own."""
+        settings = ", ".join(f"{name} = {value}" for name, value in _SESSION.items())
+        try:
+            arguments = _connect_arguments(self._address)
+            return self._driver.connect(autocommit=True, local_infile=True, init_command=f"SET SESSION {settings}", **arguments)
+        except (self._driver.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
+            # PyMySQL raises RuntimeError where the way the server logs a user in needs one more package.
+            reason = self._address.scrub(error.args[-1] if error.args else error)
+            raise ConnectError(f"cannot connect to {self.url}: {reason}") from None
+
+    @contextmanager
+    def _errors(self, error_class: type[DbsynthError]) -> Iterator[None]:
+        try:
+            yield
+        except self._driver.MySQLError as error:
+            said = re.sub(r"__dbsynth_[0-9a-f]{8}(_old)?", "", str(error.args[-1] if error.args else error))
+            raise error_class(f"{self.url}: {self._address.scrub(said)}") from error
+
+
+class _Writing:
+    """What a caller sees of a load that has begun."""
+
+    def __init__(self, adapter: MySQLAdapter, load: MySQLLoad) -> None:
+        self._adapter = adapter
+        self._load = load
+
+    def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        with self._adapter._errors(TargetError):
+            return self._load.write_rows(table, batches)
 
 
 class MySQLSnapshot:
-    """One transaction that sees all tables as they were when it began; it cannot write."""
+    """One transaction that sees all tables as they were when it began, and cannot write."""
 
     def __init__(self, adapter: MySQLAdapter, connection: Any) -> None:
         self._adapter = adapter
         self._connection = connection
 
     def count_rows(self, table: Table) -> int:
-        return _query(self._connection, f"SELECT COUNT(*) FROM {MYSQL.table_name(table)}")[0][0]
+        with self._adapter._errors(SourceError):
+            return _query(self._connection, f"SELECT COUNT(*) FROM {MYSQL.table_name(table)}")[0][0]
 
     def read_rows(self, table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The fields' text off the wire, parsed by Arrow; about 4 MiB a batch. A nullable zero date is read as null.
+
+        Raises:
+            SourceError: the server's word, or a value that came after the schema was read and that its type cannot hold.
+        """
+        if not columns:
+            yield from _rows_without_columns(self.count_rows(table))
+            return
         fields = ", ".join(_read_expression(table.column(name)) for name in columns)
         statement = f"SELECT {fields} FROM {MYSQL.table_name(table)}"
-        try:
-            yield from read_batches(self._connection, statement, arrow_schema(table, columns))
-        except _driver_errors() as error:
-            raise SourceError(f"reading table {table.name!r}: {error.args[-1]}") from error
-        except pa.ArrowInvalid as error:
-            raise SourceError(f"table {table.name!r} holds a value that its columns' types do not allow: {error}") from error
+        with self._adapter._errors(SourceError):
+            try:
+                yield from read_batches(self._connection, statement, arrow_schema(table, columns))
+            except pa.ArrowInvalid as error:
+                message = f"table {table.name!r} holds a value its column's type cannot take: {error}; read the schema again"
+                raise SourceError(message) from error
+            finally:
+                drain(self._connection)
 
 
 def _query(connection: Any, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -138,10 +196,20 @@ def _query(connection: Any, statement: str, *parameters: Any) -> list[tuple[Any,
         return list(cursor.fetchall())
 
 
-def _driver_errors() -> type[Exception]:
-    from pymysql import MySQLError
+def _identity(query: Query, database: str) -> ServerIdentity:
+    """MySQL has a number of its own for every server; MariaDB has one for every machine and port."""
+    names = "('server_uuid', 'server_uid', 'hostname', 'port', 'datadir', 'lower_case_table_names')"
+    facts = dict(query(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {names}"))
+    server = facts.get("server_uuid") or " ".join(facts.get(n, "") for n in ("server_uid", "hostname", "port", "datadir"))
+    folded = facts.get("lower_case_table_names", "0") != "0"
+    return ServerIdentity("mysql", server, database.lower() if folded else database)
 
-    return MySQLError
+
+def _rows_without_columns(count: int) -> Iterator[pa.RecordBatch]:
+    step = 50_000
+    for start in range(0, max(count, 1), step):
+        rows = pa.nulls(min(step, count - start), pa.bool_())
+        yield pa.RecordBatch.from_arrays([rows], names=["row"]).select([])
 
 
 def _read_expression(column: Column) -> str:
@@ -162,4 +230,43 @@ def _read_expression(column: Column) -> str:
 
 
 def _connect_arguments(address: Address) -> dict[str, Any]:
-    return {}
+    """PyMySQL's arguments for an address; its options are those of PyMySQL's `connect` that a URL can hold."""
+    options = dict(address.options)
+    arguments: dict[str, Any] = {
+        "host": address.host or "localhost",
+        "port": address.port or 3306,
+        "user": address.user,
+        "password": address.password or "",
+        "database": address.database,
+        "charset": options.pop("charset", "utf8mb4"),
+        "connect_timeout": int(options.pop("connect_timeout", 10)),
+    }
+    if "unix_socket" in options:
+        arguments["unix_socket"] = options.pop("unix_socket")
+    mode = options.pop("ssl_mode", options.pop("ssl-mode", "")).upper()
+    for name in [name for name in options if name in _TLS_FILES | _FLAGS]:
+        value = options.pop(name)
+        arguments[name] = value if name in _TLS_FILES else value.lower() in ("1", "true", "yes", "on")
+    if options:
+        raise ValueError(f"unknown option {sorted(options)[0]!r}; expected charset, connect_timeout, unix_socket, ssl_…")
+    if arguments.pop("ssl", False) and not mode:
+        mode = "REQUIRED"
+    return arguments | _tls(mode)
+
+
+def _tls(mode: str) -> dict[str, Any]:
+    """What an `ssl_mode`, as MySQL's own client has it, means for PyMySQL."""
+    if mode == "REQUIRED":  # encrypted, to whomever
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return {"ssl": context}
+    modes = {
+        "": {},
+        "PREFERRED": {},
+        "DISABLED": {"ssl_disabled": True},
+        "VERIFY_CA": {"ssl_verify_cert": True},
+        "VERIFY_IDENTITY": {"ssl_verify_cert": True, "ssl_verify_identity": True},
+    }
+    if mode not in modes:
+        raise ValueError(f"unknown ssl_mode {mode!r}; expected REQUIRED or one of {', '.join(filter(None, modes))}")
+    return modes[mode]

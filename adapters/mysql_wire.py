@@ -7,14 +7,14 @@ batches become the text of LOAD DATA or INSERT with Arrow's own string functions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["insert_rows", "load_data_rows", "read_batches"]
+__all__ = ["drain", "insert_rows", "load_data_rows", "read_batches"]
 
 _BUFFER = 4 << 20  # bytes of packets that make one batch
 _HEADER = 4  # bytes before a packet: three of length, one of sequence
@@ -55,6 +55,13 @@ def _finish(connection: Any) -> None:
     """Tell PyMySQL that its unbuffered result has been read to the end."""
     connection._result.unbuffered_active = False
     connection._result.connection = None
+
+
+def drain(connection: Any) -> None:
+    """Leave nothing of an unfinished result in the connection, so that it can take the next statement."""
+    result = connection._result
+    if result is not None and result.unbuffered_active and connection.open:
+        raise NotImplementedError
 
 
 def _find_rows(buffer: bytearray, position: int, starts: list[int]) -> tuple[int, bool]:
@@ -129,15 +136,18 @@ def _column(packets: np.ndarray, start: np.ndarray, length: np.ndarray, is_null:
     return text.cast(type_)
 
 
-def load_data_rows(batch: pa.RecordBatch) -> bytes:
+def load_data_rows(batch: pa.RecordBatch) -> memoryview:
     r"""The rows as LOAD DATA reads them by itself: tabs between fields, \N for null, binary in hexadecimal."""
     columns = [pc.fill_null(_text(c, (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"))), "\\N") for c in batch.columns]
     return memoryview(_joined(columns, "", "\t", "\n").buffers()[2] or b"")
 
 
-def insert_rows(batch: pa.RecordBatch, max_bytes: int) -> Iterator[bytes]:
-    """The rows as the lists after VALUES, each of at most `max_bytes` or of one row."""
-    columns = [pc.fill_null(_literal(column), "NULL") for column in batch.columns]
+def insert_rows(batch: pa.RecordBatch, forms: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+    """The rows as the lists after VALUES, each of at most `max_bytes` or of one row.
+
+    `forms` has for each column the expression around a value, such as UNHEX({}).
+    """
+    columns = [pc.fill_null(_literal(c, form), "NULL") for c, form in zip(batch.columns, forms, strict=True)]
     rows = _joined(columns, "(", ",", "),")
     offsets = np.frombuffer(rows.buffers()[1], np.int64, len(rows) + 1)
     data, first = memoryview(rows.buffers()[2]), 0
@@ -147,15 +157,12 @@ def insert_rows(batch: pa.RecordBatch, max_bytes: int) -> Iterator[bytes]:
         first = last
 
 
-def _literal(column: pa.Array) -> pa.Array:
-    if pa.types.is_binary(column.type):
-        return _wrapped("X'", _text(column, ()), "'")
-    text = _text(column, (("\\", "\\\\"), ("'", "''")))
-    return text if _is_bare(column.type) else _wrapped("'", text, "'")
-
-
-def _is_bare(type_: pa.DataType) -> bool:
-    return pa.types.is_integer(type_) or pa.types.is_boolean(type_) or pa.types.is_decimal(type_)
+def _literal(column: pa.Array, form: str) -> pa.Array:
+    before, after = form.split("{}")
+    type_ = column.type
+    if not (pa.types.is_integer(type_) or pa.types.is_boolean(type_) or pa.types.is_decimal(type_)):
+        before, after = before + "'", "'" + after
+    return _wrapped(before, _text(column, (("\\", "\\\\"), ("'", "''"))), after)
 
 
 def _text(column: pa.Array, escapes: tuple[tuple[str, str], ...]) -> pa.Array:

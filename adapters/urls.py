@@ -49,7 +49,7 @@ def parse_address(url: str) -> Address:
     masked = mask(url)
     if not separator or not re.fullmatch(r"[A-Za-z][\w+.-]*", scheme):
         raise ConnectError(f"{masked!r} is not a database URL; expected scheme://user@host/database or sqlite:///path")
-    userinfo, _, location = rest.rpartition("@")
+    userinfo, _, location = ("", "", rest) if scheme.lower() == "sqlite" else rest.rpartition("@")
     location, _, query = location.partition("?")
     query = query.partition("#")[0]
     host_port, _, database = location.partition("/")
@@ -64,7 +64,7 @@ def parse_address(url: str) -> Address:
         password=unquote(password) or options.get("password"),
         host=host,
         port=port,
-        database=unquote(database) or None,
+        database=(database if scheme.lower() == "sqlite" else unquote(database)) or None,  # a file name stays as it is
         options={name: value for name, value in options.items() if name not in ("user", "password")},
         masked=masked,
         secrets=tuple(sorted(spellings, key=len, reverse=True)),
