@@ -41,7 +41,7 @@ class Progress(Protocol):
 
 
 def make_progress(*, quiet: bool = False, as_json: bool = False, file: IO[str] | None = None) -> Progress:
-    """The listener that fits ``file`` (None: stderr): nothing, JSON lines, bars on a terminal, plain lines elsewhere."""
+    """What fits ``file`` (None: stderr): nothing, JSON lines, bars on a terminal, plain lines elsewhere."""
     file = sys.stderr if file is None else file
     if quiet:
         return QUIET
