@@ -164,10 +164,12 @@ def build_shop(path: Path, seed: int = 0) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.unlink(missing_ok=True)
-        _write(unfinished, _rows(np.random.default_rng(seed)))
-        os.replace(unfinished, path)
+        try:
+            _write(unfinished, _rows(np.random.default_rng(seed)))
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except (OSError, sqlite3.OperationalError) as error:
-        unfinished.unlink(missing_ok=True)
         raise TargetError(f"cannot write the demo's shop to {path}: {error}") from error
 
 
