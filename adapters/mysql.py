@@ -20,7 +20,7 @@ from .checks import count_violations
 from .ddl import MYSQL
 from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
 from .mysql_schema import Query, read_schema
-from .mysql_wire import drain, read_batches
+from .mysql_wire import read_batches
 from .translation import translate
 from .urls import Address
 
@@ -182,12 +182,14 @@ class MySQLSnapshot:
         statement = f"SELECT {fields} FROM {MYSQL.table_name(table)}"
         with self._adapter._errors(SourceError):
             try:
-                yield from read_batches(self._connection, statement, arrow_schema(table, columns))
+                yield from read_batches(self._connection, statement, arrow_schema(table, columns), self._cancel)
             except pa.ArrowInvalid as error:
                 message = f"table {table.name!r} holds a value its column's type cannot take: {error}; read the schema again"
                 raise SourceError(message) from error
-            finally:
-                drain(self._connection)
+
+    def _cancel(self) -> None:
+        with suppress(DbsynthError, self._adapter._driver.MySQLError), closing(self._adapter._connect()) as other:
+            _query(other, f"KILL QUERY {self._connection.thread_id()}")
 
 
 def _query(connection: Any, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

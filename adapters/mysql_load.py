@@ -246,10 +246,10 @@ class MySQLLoad:
     def _swap(self, names: list[str], replaced: list[str], outside: list[_Reference]) -> None:
         """The moment from which on the new state stands."""
         journal = _name(self._old, _JOURNAL)
-        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, undo LONGTEXT, redo LONGTEXT)")
+        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
         steps = [step for name in replaced for step in self._triggers(name)] + [(r.drop, r.add) for r in outside]
-        for undo, redo in steps:
-            self._query(f"INSERT INTO {journal} (undo, redo) VALUES (%s, %s)", undo, redo)
+        for _, redo in steps:
+            self._query(f"INSERT INTO {journal} (statement) VALUES (%s)", redo)
         moves = [f"{_name(self._database, name)} TO {_name(self._old, name)}" for name in replaced]
         moves += [f"{_name(self._staging, name)} TO {_name(self._database, name)}" for name in names]
         self._query(f"USE {MYSQL.quote(self._database)}")
@@ -325,8 +325,8 @@ def remove_leftovers(query: Query, database: str) -> None:
     for (name,) in found:
         if query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s", name, _JOURNAL):
             query(f"USE {MYSQL.quote(database)}")
-            for n, redo in query(f"SELECT n, redo FROM {_name(name, _JOURNAL)} ORDER BY n"):
-                _restore(query, redo)
+            for n, statement in query(f"SELECT n, statement FROM {_name(name, _JOURNAL)} ORDER BY n"):
+                _restore(query, statement)
                 query(f"DELETE FROM {_name(name, _JOURNAL)} WHERE n = %s", n)
         query(f"DROP DATABASE IF EXISTS {MYSQL.quote(name)}")
     query("SET SESSION foreign_key_checks = 1")

@@ -1,20 +1,21 @@
 """Rows between the server and Arrow, column by column.
 
-Reading: the server sends each row as a packet, each field as its text after its length. PyMySQL makes a Python object of
-every field; here a whole buffer of packets is cut with NumPy, one pass per column, several times as fast. Writing:
+Reading: the server sends each row as a packet, each field as its text after its length. PyMySQL makes an object of
+every field; here a whole buffer of packets is cut with NumPy, one pass per column: several times as fast. Writing:
 batches become the text of LOAD DATA or INSERT with Arrow's own string functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["drain", "insert_rows", "load_data_rows", "read_batches"]
+__all__ = ["insert_rows", "load_data_rows", "read_batches"]
 
 _BUFFER = 4 << 20  # bytes of packets that make one batch
 _HEADER = 4  # bytes before a packet: three of length, one of sequence
@@ -23,45 +24,71 @@ _NULL, _END, _ERROR = 0xFB, 0xFE, 0xFF
 _WIDE = {0xFC: 2, 0xFD: 3, 0xFE: 8}  # first byte of a field -> bytes of length after it; below 0xFB it is the length
 
 
-def read_batches(connection: Any, statement: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    connection: Any, statement: str, schema: pa.Schema, cancel: Callable[[], None]
+) -> Iterator[pa.RecordBatch]:
     """The statement's rows in batches with these types; at least one batch.
 
-    Until it ends the connection can do nothing else. Whoever stops before leaves the rest of the rows to `drain`.
+    Until it ends the connection can do nothing else. Where the caller stops early, `cancel` is called to stop the
+    statement, and what the server has sent of it is taken from the connection.
     """
-    from pymysql.err import OperationalError, raise_mysql_exception
-
     connection.query(statement, unbuffered=True)
-    stream = connection._rfile  # what PyMySQL itself reads packets from
-    buffer, starts, position, is_done, is_empty = bytearray(), [], 0, False, True
-    while not is_done:
-        received = stream.read1(_BUFFER)
+    packets = _Packets(connection)
+    is_empty = True
+    try:
+        while not packets.is_done:
+            data, starts = packets.next_rows()
+            if starts or is_empty:
+                yield _batch(np.frombuffer(data, np.uint8), np.array(starts, np.int64), schema)
+            is_empty = False
+    finally:
+        if not packets.is_done and connection.open:
+            cancel()
+            packets.skip()
+
+
+class _Packets:
+    """The packets of an unbuffered result, taken from the stream that PyMySQL itself reads."""
+
+    def __init__(self, connection: Any) -> None:
+        self.is_done = False
+        self._connection = connection
+        self._buffer = bytearray()
+
+    def next_rows(self) -> tuple[bytes, list[int]]:
+        """Some MiB of packets, and where in them each row starts."""
+        starts: list[int] = []
+        position = 0
+        while position < _BUFFER and not self.is_done:
+            position = self._receive(position, starts)
+        data = bytes(memoryview(self._buffer)[:position])
+        del self._buffer[:position]
+        return data, starts
+
+    def skip(self) -> None:
+        """Read to the end, whatever comes."""
+        from pymysql import MySQLError
+
+        with suppress(MySQLError):
+            while not self.is_done:
+                self.next_rows()
+
+    def _receive(self, position: int, starts: list[int]) -> int:
+        from pymysql.err import OperationalError, raise_mysql_exception
+
+        received = self._connection._rfile.read1(_BUFFER)
         if not received:
-            connection._force_close()
+            self._connection._force_close()
             raise OperationalError(2013, "the server closed the connection in the middle of a result")
-        buffer += received
-        position, is_done = _find_rows(buffer, position, starts)
-        if is_done:
-            _finish(connection)
-            if buffer[position + _HEADER] == _ERROR:
-                raise_mysql_exception(bytes(buffer[position + _HEADER:]))
-        if (is_done and (starts or is_empty)) or (starts and position >= _BUFFER):
-            packets = np.frombuffer(bytes(memoryview(buffer)[:position]), np.uint8)
-            yield _batch(packets, np.array(starts, np.int64), schema)
-            del buffer[:position]
-            starts, position, is_empty = [], 0, False
-
-
-def _finish(connection: Any) -> None:
-    """Tell PyMySQL that its unbuffered result has been read to the end."""
-    connection._result.unbuffered_active = False
-    connection._result.connection = None
-
-
-def drain(connection: Any) -> None:
-    """Leave nothing of an unfinished result in the connection, so that it can take the next statement."""
-    result = connection._result
-    if result is not None and result.unbuffered_active and connection.open:
-        raise NotImplementedError
+        self._buffer += received
+        position, self.is_done = _find_rows(self._buffer, position, starts)
+        if self.is_done:
+            # PyMySQL must know that its result has been read.
+            self._connection._result.unbuffered_active = False
+            self._connection._result.connection = None
+            if self._buffer[position + _HEADER] == _ERROR:
+                raise_mysql_exception(bytes(self._buffer[position + _HEADER:]))
+        return position
 
 
 def _find_rows(buffer: bytearray, position: int, starts: list[int]) -> tuple[int, bool]:
@@ -121,7 +148,9 @@ def _batch(packets: np.ndarray, position: np.ndarray, schema: pa.Schema) -> pa.R
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _column(packets: np.ndarray, start: np.ndarray, length: np.ndarray, is_null: np.ndarray, type_: pa.DataType) -> pa.Array:
+def _column(
+    packets: np.ndarray, start: np.ndarray, length: np.ndarray, is_null: np.ndarray, type_: pa.DataType
+) -> pa.Array:
     offsets = np.zeros(len(start) + 1, np.int64)
     np.cumsum(length, out=offsets[1:])
     data = packets[np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], length)]
