@@ -1,0 +1,10 @@
+"""Diffusion over rows of standard normal variables: noise, networks, the training loop."""
+
+from __future__ import annotations
+
+from .ddpm import DiscreteNoise
+from .edm import ContinuousNoise
+
+__all__ = ["ContinuousNoise", "DiscreteNoise", "Noise"]
+
+Noise = ContinuousNoise | DiscreteNoise

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ResidualDenoiser"]
+__all__ = ["Classifier", "MLPDenoiser", "ResidualDenoiser"]
 
 
 class _LevelEmbedding(nn.Module):
@@ -25,20 +25,21 @@ class _LevelEmbedding(nn.Module):
 
 
 class ResidualDenoiser(nn.Module):
-    """A few residual blocks at a small width, with the level and the condition added at the door.
+    """A few residual blocks of one small width, one for each of ``layers``, with the level and the condition added at the door.
 
     Shape:
         x ``(n, n_variables)``, level ``(n,)``, condition ``(n, n_conditions)`` -> ``(n, n_variables)``.
     """
 
-    def __init__(self, n_variables: int, n_conditions: int, width: int = 128, n_blocks: int = 3) -> None:
+    def __init__(self, n_variables: int, n_conditions: int, layers: Sequence[int]) -> None:
         super().__init__()
+        width = layers[0]
         self.rows = nn.Linear(n_variables, width)
         self.condition = nn.Linear(n_conditions, width, bias=False) if n_conditions else None
         self.level = nn.Sequential(_LevelEmbedding(32, 0.5, 8.0), nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
-            for _ in range(n_blocks)
+            for _ in layers
         )
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, n_variables))
         nn.init.zeros_(self.out[1].weight)
@@ -51,3 +52,56 @@ class ResidualDenoiser(nn.Module):
         for block in self.blocks:
             h = h + block(h)
         return self.out(h)
+
+
+def _mlp(widths: Sequence[int], n_out: int) -> nn.Sequential:
+    """Plain layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for n_in, width in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(n_in, width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], n_out))
+
+
+class _Entrance(nn.Module):
+    """Rows and level into one vector (TabDDPM): Linear(x) + MLP(embedding of the timestep)."""
+
+    def __init__(self, n_in: int, dim: int = 128) -> None:
+        super().__init__()
+        self.rows = nn.Linear(n_in, dim)
+        embedding = _LevelEmbedding(dim, 1e-4, 1.0)
+        self.level = nn.Sequential(embedding, nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return self.rows(x) + self.level(level)
+
+
+class MLPDenoiser(nn.Module):
+    """The paper's denoiser (ClavaDDPM, Appendix C.3.2): plain layers behind the timestep's embedding.
+
+    Shape:
+        x ``(n, n_variables)``, level ``(n,)``, condition ``(n, n_conditions)`` -> ``(n, n_variables)``.
+    """
+
+    def __init__(self, n_variables: int, n_conditions: int, layers: Sequence[int]) -> None:
+        super().__init__()
+        self.entrance = _Entrance(n_variables + n_conditions)
+        self.layers = _mlp([128, *layers], n_variables)
+
+    def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        return self.layers(self.entrance(torch.cat([x, condition], dim=1), level))
+
+
+class Classifier(nn.Module):
+    """p(c | x_t), the cluster label of a noisy row (ClavaDDPM, Appendix C.3.1).
+
+    Shape:
+        x ``(n, n_variables)``, level ``(n,)`` -> logits ``(n, n_labels)``.
+    """
+
+    def __init__(self, n_variables: int, n_labels: int, layers: Sequence[int]) -> None:
+        super().__init__()
+        self.entrance = _Entrance(n_variables)
+        self.layers = _mlp([128, *layers], n_labels)
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return self.layers(self.entrance(x, level))

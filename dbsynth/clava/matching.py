@@ -1,0 +1,172 @@
+"""The multi-parent dilemma (ClavaDDPM, Section 4.3.3): which parents the rows of a child with several parents have.
+
+Each parent brings its own version of the child: as many row places as its groups have members. All versions have the same
+number of rows (null keys are places, too), so a match is a pairing in which no row is lost.
+
+- `values`, the paper's: versions are drawn row by row from their own parent's label, and rows of two versions are paired
+  with their nearest neighbours.
+- `labels`, the default. NOTE[DIFF]: rows ask for the combination of parents' labels that real rows have, and take places
+  that parents of these labels offer. Values are drawn after, once, given all parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import hnswlib
+import numpy as np
+
+__all__ = ["draw_tuples", "match_places", "match_rows", "part_duplicates"]
+
+_NEIGHBOURS = 32
+_EXACT_ROWS = 2_000  # leftovers of this many rows are paired exactly
+_SWAP_ROUNDS = 200
+
+
+def draw_tuples(tuples: np.ndarray, counts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``n`` rows of ``tuples`` in proportion to ``counts``, int64 ``(n, n_edges)``, in random order.
+
+    A systematic sample: no tuple comes more than once too often or too rarely.
+    """
+    quantiles = (np.arange(n) + rng.random()) / max(n, 1)
+    chosen = np.searchsorted(np.cumsum(counts) / counts.sum(), quantiles, side="right").clip(max=len(counts) - 1)
+    return tuples[rng.permutation(chosen)]
+
+
+def match_places(wanted: np.ndarray, places: np.ndarray, offered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give every row a parent of the label it asks for, or of one close by in meaning.
+
+    Args:
+        wanted: int64 ``(n,)``, the label each row asks for.
+        places: int64 ``(n,)``, the parent row of each place.
+        offered: int64 ``(n,)``, the label of each place's parent; labels stand in the order of their meaning.
+
+    Returns:
+        The parent of each row, int64 ``(n,)``: `places` in another order.
+    """
+    shuffled = rng.permutation(len(places))
+    places, offered = places[shuffled], offered[shuffled]
+    rows, by_label = np.argsort(wanted, kind="stable"), np.argsort(offered, kind="stable")
+    n_labels = int(max(wanted.max(initial=0), offered.max(initial=0))) + 1
+    asked, given = np.bincount(wanted, minlength=n_labels), np.bincount(offered, minlength=n_labels)
+    both = np.minimum(asked, given)
+    served = _rank_within(asked) < both[wanted[rows]]
+    taken = _rank_within(given) < both[offered[by_label]]
+    parents = np.empty(len(wanted), dtype=np.int64)
+    parents[rows[served]] = places[by_label[taken]]
+    parents[rows[~served]] = places[by_label[~taken]]
+    return parents
+
+
+def _rank_within(counts: np.ndarray) -> np.ndarray:
+    """0, 1, … within each run of the given lengths."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def match_rows(anchor: np.ndarray, version: np.ndarray, *, seed: int) -> np.ndarray:
+    """Pair each row of ``anchor`` with a row of ``version`` near to it, one to one: a permutation, int64 ``(n,)``.
+
+    Rounds of approximate nearest neighbours (hnswlib) among the rows still free; close pairs choose first. O(n log n).
+
+    Args:
+        anchor, version: float32 ``(n, d)``, scaled alike.
+    """
+    n = len(anchor)
+    match = np.full(n, -1, dtype=np.int64)
+    free_rows, free_partners = np.arange(n), np.arange(n)
+    while len(free_rows) > _EXACT_ROWS:
+        index = hnswlib.Index(space="l2", dim=anchor.shape[1])
+        index.init_index(len(free_partners), ef_construction=100, M=12, random_seed=seed % 2**31)
+        index.set_num_threads(1)  # with more, the graph depends on the threads' timing
+        index.add_items(version[free_partners], np.arange(len(free_partners)))
+        index.set_ef(2 * _NEIGHBOURS)
+        near, distance = index.knn_query(anchor[free_rows], k=min(_NEIGHBOURS, len(free_partners)))
+        row, partner = _greedy(near.astype(np.int64), distance)
+        match[free_rows[row]] = free_partners[partner]
+        few = len(row) < 0.02 * len(free_rows)
+        free_rows, free_partners = np.delete(free_rows, row), np.delete(free_partners, partner)
+        if few:
+            break
+    return _match_leftovers(anchor, version, match, free_rows, free_partners)
+
+
+def _greedy(near: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs in order of their distance, each row and each partner once."""
+    rows = np.repeat(np.arange(len(near)), near.shape[1])
+    order = np.argsort(distance.reshape(-1), kind="stable")
+    row_free, partner_free = np.ones(len(near), bool), np.ones(near.max() + 1, bool)
+    chosen_rows, chosen_partners = [], []
+    for row, partner in zip(rows[order].tolist(), near.reshape(-1)[order].tolist(), strict=True):
+        if row_free[row] and partner_free[partner]:
+            row_free[row] = partner_free[partner] = False
+            chosen_rows.append(row)
+            chosen_partners.append(partner)
+    return np.array(chosen_rows, np.int64), np.array(chosen_partners, np.int64)
+
+
+def _match_leftovers(
+    anchor: np.ndarray, version: np.ndarray, match: np.ndarray, rows: np.ndarray, partners: np.ndarray
+) -> np.ndarray:
+    """Pair the rest along the first principal axis, which needs no distances."""
+    if len(rows):
+        both = np.concatenate([anchor[rows], version[partners]])
+        axis = np.linalg.svd(both - both.mean(0), full_matrices=False)[2][0] if both.shape[1] else np.empty(0)
+        match[rows[np.argsort(anchor[rows] @ axis)]] = partners[np.argsort(version[partners] @ axis)]
+    return match
+
+
+def part_duplicates(
+    parents: list[np.ndarray], labels: Sequence[np.ndarray], n_parents: Sequence[int], rng: np.random.Generator
+) -> np.ndarray:
+    """Change as few parents as needed so that no two rows have all of them in common.
+
+    A row that repeats another swaps its last parent with a random row, first one whose parent has the same label; group
+    sizes stay as they are. What no swap can part takes a random parent instead.
+
+    Args:
+        parents: per edge the parent of each row, int64 ``(n,)``; changed in place. Rows with a null (-1) repeat nobody.
+        labels: per edge the label of each parent row.
+        n_parents: per edge the number of parent rows.
+
+    Returns:
+        bool ``(n,)``: rows that cannot be told apart from another whatever they are given.
+    """
+    held = np.all([p >= 0 for p in parents], axis=0)
+    for attempt in range(_SWAP_ROUNDS):
+        repeated = _repeats(parents, held)
+        if len(repeated) == 0:
+            return np.zeros(len(held), dtype=bool)
+        edge = len(parents) - 1 - attempt % len(parents)
+        if attempt < _SWAP_ROUNDS // 2:
+            _swap(parents[edge], repeated, held, labels[edge] if attempt < _SWAP_ROUNDS // 4 else None, rng)
+        else:
+            parents[edge][repeated] = rng.integers(n_parents[edge], size=len(repeated))
+    hopeless = np.zeros(len(held), dtype=bool)
+    hopeless[_repeats(parents, held)] = True
+    return hopeless
+
+
+def _repeats(parents: Sequence[np.ndarray], held: np.ndarray) -> np.ndarray:
+    """Rows whose parents an earlier row has."""
+    rows = np.flatnonzero(held)
+    _, first = np.unique(np.stack([p[rows] for p in parents], axis=1), axis=0, return_index=True)
+    again = np.ones(len(rows), dtype=bool)
+    again[first] = False
+    return rows[again]
+
+
+def _swap(parents: np.ndarray, repeated: np.ndarray, held: np.ndarray, labels: np.ndarray | None,
+          rng: np.random.Generator) -> None:  # fmt: skip
+    """Exchange the parents of these rows with those of random others, of the same label if labels are given."""
+    others = rng.permutation(np.flatnonzero(held))
+    if labels is not None:
+        # A rotation within each label gives every repeated row a partner among its like.
+        of_row = labels[parents[others]]
+        others = others[np.argsort(of_row, kind="stable")]
+        start = np.searchsorted(np.sort(of_row), labels[parents[repeated]], "left")
+        stop = np.searchsorted(np.sort(of_row), labels[parents[repeated]], "right")
+        partners = others[start + rng.integers(0, np.maximum(stop - start, 1))]
+    else:
+        partners = others[rng.integers(len(others), size=len(repeated))]
+    for row, partner in zip(repeated.tolist(), partners.tolist(), strict=True):
+        parents[row], parents[partner] = parents[partner], parents[row]
