@@ -36,6 +36,8 @@ class Dialect:
     adds_constraints_later: ClassVar[bool] = True
     # What follows the type of a column whose next number the server hands out.
     identity_clause: ClassVar[str] = ""
+    # A column's comment is part of its definition.
+    comments_in_columns: ClassVar[bool] = False
     true_literal: ClassVar[str] = "TRUE"
     false_literal: ClassVar[str] = "FALSE"
 
@@ -134,6 +136,7 @@ class MySQL(Dialect):
     max_precision = 65
     text_index_prefix = 191
     identity_clause = "AUTO_INCREMENT"
+    comments_in_columns = True
     types: ClassVar = {
         Kind.INTEGER: ("BIGINT", None),
         Kind.DECIMAL: ("DECIMAL(65,30)", "DECIMAL({precision},{scale})"),
@@ -220,6 +223,8 @@ def _column(column: Column, dialect: Dialect, is_rowid: bool = False) -> str:
         parts.append(f"DEFAULT {column.default}")
     if not column.nullable and not is_rowid:
         parts.append("NOT NULL")
+    if column.comment and dialect.comments_in_columns:
+        parts.append(f"COMMENT {dialect.literal(column.comment)}")
     return " ".join(filter(None, parts))
 
 

@@ -162,6 +162,8 @@ def _column(
         return text
     if pa.types.is_timestamp(type_):  # the session's time zone is UTC
         return text.cast(pa.timestamp("us")).cast(type_)
+    if pa.types.is_time(type_):  # Arrow reads times of a date only
+        return _wrapped("1970-01-01 ", text.cast(pa.large_string()), "").cast(pa.timestamp("us")).cast(type_)
     return text.cast(type_)
 
 
