@@ -1,0 +1,5 @@
+"""`python -m dbsynth` is `dbsynth`."""
+
+from .cli import main
+
+main()

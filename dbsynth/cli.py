@@ -1,0 +1,326 @@
+"""The command line: parse, call, print.
+
+Nothing heavy is imported before a command runs, so that `dbsynth --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .errors import DbsynthError
+from .progress import Progress, make_progress
+from .secrecy import expand_variables, scrub
+
+__all__ = ["main"]
+
+
+class _Url(click.ParamType):
+    """A database URL, its `${VARIABLES}` expanded; what is wrong with it is said without repeating it."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            url = expand_variables(value)
+        except KeyError as error:
+            self.fail(f"the environment variable {error.args[0]} is not set", param, ctx)
+        if "://" not in url:
+            expected = "postgresql://user@host/database, mysql://user@host/database or sqlite:///file.db"
+            self.fail(f"that is not a database URL; expected {expected}", param, ctx)
+        return url
+
+
+class _Widths(click.ParamType):
+    """Whole numbers with commas between them."""
+
+    name = "n,n,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return tuple(int(width) for width in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers such as 128,128,128", param, ctx)
+
+
+class _Option(click.Option):
+    """An option that knows under which heading --help shows it."""
+
+    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.section = section
+
+
+class _Command(click.Command):
+    """A command whose --help groups the options and ends with an example."""
+
+    def __init__(self, *args: Any, example: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.example = example
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(option, "section", "Options"), []).append(record)
+        for section, records in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Example"):
+            for line in self.example.splitlines():
+                formatter.write_text(line)
+
+
+class _Group(click.Group):
+    """The commands in the order of this file: as one uses them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def _option(section: str, *names: str, **attributes: Any) -> Callable[[Any], Any]:
+    return click.option(*names, cls=_Option, section=section, **attributes)
+
+
+_RUN = "How to run"
+_ROWS = "What becomes of the tables"
+_CLAVA = "ClavaDDPM"
+_DIFFUSION = "Diffusion"
+
+# Every field of config.Settings, same spelling; a default stands in square brackets. None: the option was not given.
+_PRESETS = ["fast", "paper", "paper:berka", "paper:california", "paper:ccs", "paper:instacart", "paper:movielens"]
+_SETTINGS = [
+    _option(_RUN, "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
+            help="Settings as a TOML file, spelled as here with underscores; an option wins over the file."),
+    _option(_RUN, "--engine", type=click.Choice(["clava"]), help="What learns the rows. [clava]"),
+    _option(_RUN, "--preset", type=click.Choice(_PRESETS), metavar="NAME",
+            help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
+    _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),
+    _option(_RUN, "--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [cpu]"),
+    _option(_ROWS, "--keep", multiple=True, metavar="TABLE", help="Copy this table as it is; repeat it for more."),
+    _option(_ROWS, "--no-keep", is_flag=True, help="Model small lookup tables too, which are otherwise copied."),
+    _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
+    _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
+    _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
+    _option(_CLAVA, "--clustering", type=click.Choice(["group", "vote"]),
+            help="Cluster groups of children, or rows that then vote. [group]"),
+    _option(_CLAVA, "--guidance", type=click.Choice(["direct", "classifier"]),
+            help="The label steers as an input, or by a classifier's gradient. [direct]"),
+    _option(_CLAVA, "--guidance-scale", type=float, help="η: strength of the classifier's gradient. [1.0]"),
+    _option(_CLAVA, "--ancestors/--no-ancestors", default=None,
+            help="Direct guidance hears the parent row too. [ancestors]"),
+    _option(_CLAVA, "--matching/--no-matching", default=None,
+            help="Pair the versions of a child that has several parents, or let them meet at random. [matching]"),
+    _option(_CLAVA, "--meeting", type=click.Choice(["labels", "values"]),
+            help="Pair them by their labels, or by nearest values. [labels]"),
+    _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
+    _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [25]"),
+    _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),
+    _option(_DIFFUSION, "--iterations", type=int, help="Most training steps for each table. [1600]"),
+    _option(_DIFFUSION, "--batch-size", type=int, help="Rows in a training step. [1024]"),
+    _option(_DIFFUSION, "--learning-rate", type=float, help="Of the denoiser. [0.002]"),
+    _option(_DIFFUSION, "--ema", type=float, help="Decay of the averaged weights that sample. [0.995]"),
+    _option(_DIFFUSION, "--held-back", type=float, help="Share of rows that say when to stop training. [0.05]"),
+    _option(_DIFFUSION, "--classifier-layers", type=_Widths(), help="Widths of the classifier's layers. [128,256,128]"),
+    _option(_DIFFUSION, "--classifier-iterations", type=int, help="Training steps of a classifier. [1000]"),
+    _option(_DIFFUSION, "--classifier-learning-rate", type=float, help="Of the classifiers. [0.001]"),
+]  # fmt: skip
+_OUTPUT = [
+    _option("Output", "--quiet", "-q", is_flag=True, help="No progress, and no result but that of --json or inspect."),
+    _option("Output", "--json", "as_json", is_flag=True,
+            help="One JSON document on stdout; progress as JSON lines on stderr."),
+]  # fmt: skip
+_REPLACE = [
+    click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
+]
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="dbsynth", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Learn a relational database and write a synthetic one: same tables, keys and statistics, none of its rows.
+
+    A URL is postgresql://user:password@host/database, mysql://…, mariadb://… or sqlite:///file.db. To keep a password
+    off the command line write ${VARIABLE} in its place, in single quotes: 'postgresql://app:${DB_PASSWORD}@db/shop'.
+    """
+
+
+def _command(*options: list[Callable[[Any], Any]], example: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make the function a command of `cli` with these groups of options below its own."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        for option in reversed([option for group in options for option in group]):
+            function = option(function)
+        return cli.command(cls=_Command, example=example)(function)
+
+    return decorate
+
+
+@_command(_SETTINGS, _OUTPUT, example="dbsynth inspect 'postgresql://reader:${DB_PASSWORD}@db.example.org/shop'")
+@click.argument("url", type=_Url())
+def inspect(url: str, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Show what would become of a database, and change nothing.
+
+    Its tables, rows and foreign keys; for each column whether it is modelled, fabricated or copied, and why; and what
+    stands in the way of cloning it.
+    """
+    from . import jobs, show
+
+    plan = jobs.inspect(url, _load_settings(settings))
+    show.as_json(plan) if as_json else show.plan(plan)
+
+
+@_command(_SETTINGS, _OUTPUT, example="dbsynth fit sqlite:///shop.db shop.bundle --keep country")
+@click.argument("url", type=_Url())
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Replace a bundle that is already there.")
+def fit(url: str, bundle: Path, replace: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Learn a database and write a BUNDLE.
+
+    The bundle is a folder with the weights and the settings; `generate` makes databases from it. It holds no row of the
+    source, except those of the tables that are kept.
+    """
+    from . import jobs, show
+
+    report = jobs.fit(url, bundle, _load_settings(settings), progress=_progress(quiet, as_json), replace=replace)
+    if as_json:
+        show.as_json(report)
+    elif not quiet:
+        show.fit_report(report)
+
+
+@_command(
+    _REPLACE,
+    [
+        click.option("--scale", type=float, help="Synthetic rows for each real row. [as fitted]"),
+        click.option("--seed", type=int, help="Same seed, same device, same rows. [as fitted]"),
+        click.option("--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [as fitted]"),
+    ],
+    _OUTPUT,
+    example="dbsynth generate shop.bundle sqlite:///larger.db --scale 2.5",
+)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("target", type=_Url(), metavar="TARGET_URL")
+def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Write a synthetic database from a BUNDLE.
+
+    The source is not needed any more. The target is empty, or has the same tables; all rows appear in it at once, or on
+    any error none.
+    """
+    from . import jobs
+
+    report = jobs.generate(bundle, target, **options, progress=_progress(quiet, as_json))
+    _show_report(report, quiet, as_json)
+
+
+@_command(
+    _REPLACE,
+    [click.option("--no-evaluate", is_flag=True, help="Do not compare the synthetic rows with the real ones.")],
+    _SETTINGS,
+    _OUTPUT,
+    example="dbsynth clone 'postgresql://reader:${DB_PASSWORD}@db/shop' postgresql://dev@staging/shop --replace",
+)
+@click.argument("source", type=_Url(), metavar="SOURCE_URL")
+@click.argument("target", type=_Url(), metavar="TARGET_URL")
+def clone(
+    source: str, target: str, replace: bool, no_evaluate: bool, quiet: bool, as_json: bool, **settings: Any
+) -> None:
+    """Learn one database and write a synthetic one.
+
+    The source is only read. The target is empty, or has the same tables; all rows appear in it at once, or on any error
+    none.
+    """
+    from . import jobs
+
+    chosen, progress = _load_settings(settings), _progress(quiet, as_json)
+    report = jobs.clone(source, target, chosen, replace=replace, evaluate=not no_evaluate, progress=progress)
+    _show_report(report, quiet, as_json)
+
+
+@_command(_SETTINGS, _OUTPUT, example="dbsynth demo my-demo --iterations 400")
+@click.argument("folder", type=click.Path(path_type=Path), default="demo")
+def demo(folder: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Build a small shop, clone it, and compare.
+
+    Both are SQLite files in FOLDER, which is `demo` if none is given.
+    """
+    from . import jobs
+
+    report = jobs.demo(folder, _load_settings(settings), progress=_progress(quiet, as_json))
+    _show_report(report, quiet, as_json)
+
+
+def _load_settings(options: dict[str, Any]) -> Any:
+    from .config import load_settings
+
+    path = options.pop("config")
+    # A flag that was not given, and a list that is empty, leave the file's word.
+    options |= {"keep": options["keep"] or None, "no_keep": options["no_keep"] or None}
+    return load_settings(path, **options)
+
+
+def _progress(quiet: bool, as_json: bool) -> Progress:
+    return make_progress(quiet=quiet, as_json=as_json)
+
+
+def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
+    from . import show
+
+    if as_json:
+        show.as_json(report)
+    elif not quiet:
+        show.report(report)
+    if report.violations:
+        raise click.exceptions.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process: status 0, 1 on an error, 2 on bad usage, 130 on Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # A container stops with SIGTERM: end like Ctrl-C does, with every transaction rolled back and every file removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to fail
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit status; every way in which a command can end badly, and what is then said."""
+    try:
+        with cli.make_context("dbsynth", list(arguments)) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        usage = error.ctx.get_usage() + "\n" if error.ctx else ""
+        return _say(f"{usage}dbsynth: error: {error.format_message()}", arguments, 2)
+    except DbsynthError as error:
+        return _say(f"dbsynth: error: {error}", arguments, 1)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("dbsynth: interrupted", arguments, 130)
+    except BrokenPipeError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; let the last flush pass
+        return 1
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say(f"dbsynth: error: the disk is full: {error}", arguments, 1)
+        return _say("".join(traceback.format_exception(error)).rstrip(), arguments, 1)
+    return 0
+
+
+def _say(text: str, arguments: list[str], status: int) -> int:
+    print(scrub(text, arguments), file=sys.stderr)
+    return status
