@@ -233,14 +233,18 @@ def _read_expression(column: Column) -> str:
 
 def _connect_arguments(address: Address) -> dict[str, Any]:
     """PyMySQL's arguments for an address; its options are those of PyMySQL's `connect` that a URL can hold."""
+    from pymysql.charset import charset_by_name
+
     options = dict(address.options)
+    if charset_by_name(options.pop("charset", "utf8mb4")) is None:
+        raise ValueError(f"unknown charset {address.options['charset']!r}; leave it out or write utf8mb4")
     arguments: dict[str, Any] = {
         "host": address.host or "localhost",
         "port": address.port or 3306,
         "user": address.user,
-        "password": address.password or "",
+        "password": (address.password or "").encode(),
         "database": address.database,
-        "charset": options.pop("charset", "utf8mb4"),
+        "charset": "utf8mb4",  # what rows cross in, whatever the tables are stored in
         "connect_timeout": int(options.pop("connect_timeout", 10)),
     }
     if "unix_socket" in options:

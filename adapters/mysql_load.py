@@ -35,6 +35,7 @@ __all__ = ["MySQLLoad", "is_geometry", "lock", "refuse", "remove_leftovers"]
 
 _INSERT_BYTES = 1 << 20
 _BATCH_ROWS = 100_000
+_LOCK_SECONDS = 10  # a connection that was killed holds its lock until the server notices
 _JOURNAL = "dbsynth journal"
 _GEOMETRY = re.compile(r"(geometry|point|linestring|polygon|multi\w+|geometrycollection|geomcollection)\b", re.IGNORECASE)
 
@@ -71,6 +72,8 @@ def refuse(query: Query, database: str, schema: Schema, mode: Mode) -> Schema:
 class MySQLLoad:
     """An unfinished load: tables in a staging database, of which the target knows nothing yet."""
 
+    reads_files: bool | None = None  # LOAD DATA LOCAL or INSERT; None: as the server allows
+
     def __init__(self, connection: Any, query: Query, database: str, schema: Schema, mode: Mode) -> None:
         self._connection = connection
         self._query = query
@@ -90,6 +93,8 @@ class MySQLLoad:
         """
         lock(self._query, self._database)
         remove_leftovers(self._query, self._database)
+        if self.reads_files is None:
+            self.reads_files = bool(self._query("SELECT @@local_infile")[0][0])
         self._standing = refuse(self._query, self._database, self._schema, self._mode)
         self._create_staging()
         self._query(f"USE {MYSQL.quote(self._staging)}")
@@ -113,13 +118,12 @@ class MySQLLoad:
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """LOAD DATA LOCAL where the server allows it, else INSERT; columns that the server computes are left out."""
         staged = self._staged.table(table.name)
-        by_file = bool(self._query("SELECT @@local_infile")[0][0])
         written = 0
         for batch in batches:
             batch = batch.select([name for name in batch.schema.names if not staged.column(name).generated])
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 part = batch.slice(start, _BATCH_ROWS)
-                statement = self._load_data if by_file and part.num_columns else self._insert
+                statement = self._load_data if self.reads_files and part.num_columns else self._insert
                 statement(staged, part)
             written += batch.num_rows
         return written
@@ -345,7 +349,7 @@ def _restore(query: Query, statement: str) -> None:
 def lock(query: Query, database: str) -> None:
     """Be the only load into the database, until the connection ends."""
     name = "dbsynth " + hashlib.sha256(database.encode()).hexdigest()[:40]
-    if not query("SELECT GET_LOCK(%s, 10)", name)[0][0]:
+    if not query("SELECT GET_LOCK(%s, %s)", name, _LOCK_SECONDS)[0][0]:
         raise TargetError("another load into this database is running; wait for its end, or kill its connection")
 
 
