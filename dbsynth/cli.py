@@ -146,14 +146,21 @@ _REPLACE = [
 ]
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="dbsynth", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Learn a relational database and write a synthetic one: same tables, keys and statistics, none of its rows.
 
     A URL is postgresql://user:password@host/database, mysql://…, mariadb://… or sqlite:///file.db. To keep a password
     off the command line write ${VARIABLE} in its place, in single quotes: 'postgresql://app:${DB_PASSWORD}@db/shop'.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _command(*options: list[Callable[[Any], Any]], example: str) -> Callable[[Callable[..., None]], click.Command]:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -49,58 +48,64 @@ def as_json(result: Any) -> None:
 
 def plan(plan: Plan) -> None:
     """Tables, columns, and what stands in the way."""
-    console = _console()
-    _section(console, "Tables", _tables_of_plan(plan))
-    _section(console, "Columns", _columns_of_plan(plan))
-    _list(console, "Notes", plan.notes)
-    _list(console, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
+    page = _Page()
+    _section(page, "Tables", _tables_of_plan(plan))
+    _section(page, "Columns", _columns_of_plan(plan))
+    _list(page, "Notes", plan.notes)
+    _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
 
 def fit_report(report: FitReport) -> None:
     """What was learned, and where it is."""
-    console = _console()
-    _closing(console, report)
+    page = _Page()
+    _closing(page, report)
 
 
 def report(report: Report) -> None:
     """Rows, measures, and where the synthetic database is."""
-    console = _console()
-    _section(console, "Rows", _tables_of_report(report))
+    page = _Page()
+    _section(page, "Rows", _tables_of_report(report))
     if report.scores is not None:
-        _section(console, "Likeness, 100 is best", _scores(report.scores))
-    _list(console, "What the target cannot carry", report.losses)
+        _section(page, "Likeness, 100 is best", _scores(report.scores))
+    _list(page, "What the target cannot carry", report.losses)
     broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
-    _list(console, "Constraints the target finds broken", broken, style="red")
-    _closing(console, report)
+    _list(page, "Constraints the target finds broken", broken, style="red")
+    _closing(page, report)
 
 
-def _console() -> Console:
-    # A pipe has no width: lines are as long as they are, so that grep finds what belongs together.
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+class _Page:
+    """A console that leaves no blanks at the ends of lines."""
+
+    def __init__(self) -> None:
+        # A pipe has no width: lines are as long as they are, so that grep finds what belongs together.
+        self._console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+
+    def print(self, content: RenderableType) -> None:
+        with self._console.capture() as captured:
+            self._console.print(content)
+        for line in captured.get().splitlines():
+            print(line.rstrip())
 
 
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return table
 
 
-def _section(console: Console, title: str, table: Table) -> None:
-    console.print(Text(title, style="bold underline"))
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+def _section(page: _Page, title: str, table: Table) -> None:
+    page.print(Text(title, style="bold"))
+    page.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
-def _list(console: Console, title: str, lines: Iterable[str], style: str = "") -> None:
-    lines = list(lines)
-    if not lines:
-        return
-    console.print(Text(title, style="bold underline"))
+def _list(page: _Page, title: str, lines: Iterable[str], style: str = "") -> None:
+    grid = Table.grid(padding=(0, 1))
     for line in lines:
-        bullet = Table.grid(padding=(0, 1))
-        bullet.add_row("  -", Text(line, style=style))
-        console.print(bullet)
-    console.print()
+        grid.add_row("  -", Text(line, style=style))
+    if grid.row_count:
+        page.print(Text(title, style="bold"))
+        page.print(Padding(grid, (0, 0, 1, 0), expand=False))
 
 
 def _tables_of_plan(plan: Plan) -> Table:
@@ -114,10 +119,9 @@ def _tables_of_plan(plan: Plan) -> Table:
 def _columns_of_plan(plan: Plan) -> Table:
     table = _table("Column", "Kind", "Fate", "Why")
     for name, columns in groupby(plan.columns, key=lambda column: column.table):
-        if table.row_count:
-            table.add_section()
+        table.add_row(Text(name, style="bold"))
         for column in columns:
-            table.add_row(Text(f"{name}.{column.column}"), column.kind, _fate(column.fate), Text(column.why))
+            table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
     return table
 
 
@@ -142,11 +146,11 @@ def _hops(measure: str) -> str:
     return f"a column and one {measure.removesuffix('-hop')} foreign keys up" if measure.endswith("-hop") else ""
 
 
-def _closing(console: Console, report: Report | FitReport) -> None:
+def _closing(page: _Page, report: Report | FitReport) -> None:
     steps = ", ".join(f"{name} {show_seconds(seconds)}" for name, seconds in report.seconds.items())
-    console.print(Text(f"Seed {report.seed}; {show_seconds(sum(report.seconds.values()))} ({steps})", style="dim"))
+    page.print(Text(f"Seed {report.seed}; {show_seconds(sum(report.seconds.values()))} ({steps})", style="dim"))
     where = getattr(report, "target", None) or getattr(report, "bundle", "")
-    console.print(Text.assemble("Written to ", (str(where), "bold")), soft_wrap=True)
+    page.print(Text.assemble("Written to ", (str(where), "bold")))
 
 
 def _key(key: ForeignKey) -> str:
