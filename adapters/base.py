@@ -13,9 +13,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from dbsynth.schema import Column, Kind, Schema, Table
+from dbsynth.schema import Schema, Table, arrow_type
 
-__all__ = ["Adapter", "Load", "Mode", "ServerIdentity", "Snapshot", "Violation", "arrow_schema", "arrow_type"]
+__all__ = ["Adapter", "Load", "Mode", "ServerIdentity", "Snapshot", "Violation", "arrow_schema"]
 
 
 class Mode(StrEnum):
@@ -97,26 +97,6 @@ class Adapter(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-_ARROW_TYPES = {
-    Kind.INTEGER: pa.int64(),
-    Kind.FLOAT: pa.float64(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.DATE: pa.date32(),
-    Kind.TIME: pa.time64("us"),
-    Kind.TIMESTAMP: pa.timestamp("us"),
-    Kind.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
-    Kind.BINARY: pa.binary(),
-}
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type in which values of a column cross the seam."""
-    if column.kind is Kind.DECIMAL:
-        fits = column.precision is not None and column.precision <= 38
-        return pa.decimal128(column.precision, column.scale or 0) if fits else pa.string()
-    return _ARROW_TYPES.get(column.kind, pa.string())
 
 
 def arrow_schema(table: Table, columns: Sequence[str]) -> pa.Schema:

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
-from dbsynth.schema import Column, Kind, Schema, Table
+from dbsynth.schema import Column, Kind, Schema, Table, arrow_type
 
-from .base import Mode, ServerIdentity, Violation, arrow_schema, arrow_type
+from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import SQLITE, create_indexes, create_table
 from .sqlite_catalog import read_schema

@@ -12,11 +12,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import SchemaError
 
-__all__ = ["Check", "Column", "ForeignKey", "Index", "Kind", "NamedType", "Schema", "Table", "UniqueKey"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Check", "Column", "ForeignKey", "Index", "Kind", "NamedType", "Schema", "Table", "UniqueKey", "arrow_type"]
 
 
 class Kind(StrEnum):
@@ -61,6 +64,26 @@ class Column:
     comment: str | None = None
     identity_always: bool = False  # an identity column (Postgres) that an ordinary INSERT may not choose the value of
     collation: str | None = None  # where it is not the database's own: what counts as equal text
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type in which values of a column cross the adapters' seam."""
+    import pyarrow as pa  # here, so that whoever only wants a schema does not load it
+
+    if column.kind is Kind.DECIMAL:
+        fits = column.precision is not None and column.precision <= 38
+        return pa.decimal128(column.precision, column.scale or 0) if fits else pa.string()
+    types = {
+        Kind.INTEGER: pa.int64(),
+        Kind.FLOAT: pa.float64(),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.DATE: pa.date32(),
+        Kind.TIME: pa.time64("us"),
+        Kind.TIMESTAMP: pa.timestamp("us"),
+        Kind.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
+        Kind.BINARY: pa.binary(),
+    }
+    return types.get(column.kind, pa.string())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..columns.codec import normal
 from ..config import Settings
 from ..encoded import Edge, EncodedDatabase
 from .clusters import cluster_groups
-from .groups import count_sizes, size_probabilities
+from ..groups import count_sizes, size_probabilities
 
 __all__ = ["Latent", "augmented", "learn_latents"]
 

@@ -21,7 +21,7 @@ from ..diffusion.training import Schedule, train
 from ..encoded import Edge, EncodedDatabase, Generated
 from ..progress import QUIET, Progress
 from .condition import Condition, edge_features, gather, row_features
-from .groups import draw_group_sizes, fit_total
+from ..groups import draw_group_sizes, fit_total
 from .guidance import classifier_loss, label_gradient
 from .latent import Latent, learn_latents
 from .matching import draw_tuples, match_places, match_rows, part_duplicates

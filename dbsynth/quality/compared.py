@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ..schema import Column, ForeignKey, Kind
+from ..keys import joint_codes, plain
+from ..schema import Column, Kind
 from .scores import ks_complement, overlap
 
-__all__ = ["DANGLING", "NO_PARENT", "ComparedColumn", "Side", "encode_column", "encode_numbers", "parent_rows"]
+__all__ = ["ComparedColumn", "Side", "encode_column", "encode_numbers"]
 
 N_BINS = 10
 N_COMMON = 20  # the categories whose share between groups is looked at
-NO_PARENT = -1  # the key holds a null
-DANGLING = -2  # the key is whole and finds no parent
 
 CATEGORICAL = frozenset({Kind.TEXT, Kind.ENUM, Kind.BOOLEAN})
 NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
@@ -107,35 +105,12 @@ def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> Compar
     return ComparedColumn(name, N_BINS + 1, side(real), side(synthetic), likeness, np.zeros(0, np.int64))
 
 
-def parent_rows(child: pa.Table, parent: pa.Table, key: ForeignKey) -> np.ndarray:
-    """The parent's row number for every row of the child.
-
-    Keys may be composite, of any type, and refer to any unique columns.
-
-    Returns:
-        int64 ``(n_children,)``; `NO_PARENT` where a column of the key is null, `DANGLING` where no parent has the key.
-    """
-    n_parents, total = parent.num_rows, parent.num_rows + child.num_rows
-    codes, known, n_codes = np.zeros(total, np.int64), np.ones(total, bool), 1
-    for ours, theirs in zip(key.columns, key.parent_columns, strict=True):
-        part, words = _joint_codes(*_comparable(parent.column(theirs), child.column(ours)))
-        known &= part >= 0
-        codes = codes * (len(words) + 1) + part + 1
-        if len(key.columns) > 1:
-            codes = pd.factorize(codes)[0].astype(np.int64)
-        n_codes = int(codes.max(initial=0)) + 1
-    row_of = np.full(n_codes, DANGLING, np.int64)
-    usable = np.flatnonzero(known[:n_parents])
-    row_of[codes[usable]] = usable
-    return np.where(known[n_parents:], row_of[codes[n_parents:]], NO_PARENT)
-
-
 def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> ComparedColumn:
     """Categories as codes, null one of them.
 
     Rare categories of one side only share a code, one for each side: they match nothing, whatever they are joined with.
     """
-    codes, words = _joint_codes(_text(real), _text(synthetic))
+    codes, words = joint_codes(_text(real), _text(synthetic))
     spelled = [word.rstrip(" ") for word in words.to_pylist()]
     if column.kind is Kind.BOOLEAN:
         spelled = [_TRUTH.get(word.lower(), word) for word in spelled]
@@ -153,43 +128,8 @@ def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.Chun
     return ComparedColumn(column.name, n_codes, *sides, likeness, lookup[common])
 
 
-def _joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """Codes int64 of the rows of both, one after the other, -1 for null, and the values they stand for."""
-    both = pa.chunked_array([*first.chunks, *second.chunks], type=first.type)
-    if not len(both):
-        return np.zeros(0, np.int64), pa.array([], type=first.type)
-    encoded = pc.dictionary_encode(both).unify_dictionaries()
-    indices = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
-    return np.concatenate(indices).astype(np.int64), encoded.chunk(0).dictionary
-
-
-def _comparable(parent: pa.ChunkedArray, child: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Both ends of a key in one Arrow type; their text form where no closer one is common."""
-    parent, child = _plain(parent), _plain(child)
-    types = (parent.type, child.type)
-    if types[0] == types[1] and not pa.types.is_null(types[0]):
-        return parent, child
-    if all(pa.types.is_integer(t) for t in types):
-        common = pa.int64()
-    elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) for t in types):
-        common = pa.decimal256(76, max(getattr(t, "scale", 0) for t in types))
-    elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) or pa.types.is_floating(t) for t in types):
-        common = pa.float64()
-    elif all(pa.types.is_date(t) or pa.types.is_timestamp(t) for t in types):
-        common = pa.timestamp("us")
-    elif all(pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t) for t in types):
-        common = pa.large_binary()
-    else:
-        common = pa.large_string()
-    return parent.cast(common), child.cast(common)
-
-
-def _plain(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
-
-
 def _text(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _plain(array).cast(pa.large_string())
+    return plain(array).cast(pa.large_string())
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -198,7 +138,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _numbers(array: pa.ChunkedArray, kind: Kind) -> np.ndarray:
     """float64 ``(n_rows,)``, NaN where null or not finite; dates and times in microseconds."""
-    array = _plain(array)
+    array = plain(array)
     if _is_text(array.type):
         array = _parsed(array, kind)
     for is_a, common in (

@@ -29,8 +29,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..keys import DANGLING, parent_rows
 from ..schema import ForeignKey, Schema
-from .compared import CATEGORICAL, DANGLING, NUMERIC, ComparedColumn, encode_column, encode_numbers, parent_rows
+from .compared import CATEGORICAL, NUMERIC, ComparedColumn, encode_column, encode_numbers
 from .scores import group_likeness, pair_scores
 
 __all__ = ["Item", "Measures", "measure"]
