@@ -30,8 +30,25 @@ class Dialect:
     text_index_prefix: ClassVar[int | None] = None
     # The longest name in bytes; the server cuts or refuses longer ones.
     max_name_length: ClassVar[int | None] = None
-    # Enum types have names of their own and are created before the table.
-    has_named_types: ClassVar[bool] = False
+    # How a column is kept to some values: "type" (created before the table), "inline" (in the column), or "check".
+    enums: ClassVar[str] = "check"
+    # Tables and columns carry comments.
+    has_comments: ClassVar[bool] = True
+    # A type for moments that know their zone.
+    has_time_zones: ClassVar[bool] = True
+    # The digits that a decimal of any size keeps exactly; None: all of them.
+    exact_digits: ClassVar[int | None] = None
+    # Only a primary key can be numbered by the server.
+    identity_is_key: ClassVar[bool] = False
+    # What the server does not do to children when a parent goes.
+    missing_actions: ClassVar[frozenset[str]] = frozenset()
+    # A transaction may break a foreign key on its way.
+    defers_foreign_keys: ClassVar[bool] = True
+    # Kinds whose literal default stands in brackets.
+    brackets_defaults_of: ClassVar[frozenset[Kind]] = frozenset()
+    # The defaults for this moment and this day.
+    now: ClassVar[str] = "CURRENT_TIMESTAMP"
+    today: ClassVar[str] = "CURRENT_DATE"
     # Keys and constraints can join a table that stands; SQLite must have them in CREATE TABLE.
     adds_constraints_later: ClassVar[bool] = True
     # What follows the type of a column whose next number the server hands out.
@@ -82,7 +99,7 @@ class Postgres(Dialect):
     name = "postgres"
     max_name_length = 63
     max_precision = 1000
-    has_named_types = True
+    enums = "type"
     types: ClassVar = {
         Kind.INTEGER: ("bigint", None),
         Kind.DECIMAL: ("numeric", "numeric({precision},{scale})"),
@@ -109,6 +126,10 @@ class Postgres(Dialect):
 class SQLite(Dialect):
     name = "sqlite"
     adds_constraints_later = False
+    has_comments = False
+    has_time_zones = True  # by the text's +00:00
+    exact_digits = 15
+    identity_is_key = True
     true_literal, false_literal = "1", "0"
     types: ClassVar = {
         Kind.INTEGER: ("INTEGER", None),
@@ -135,6 +156,15 @@ class MySQL(Dialect):
     max_length = 1000  # longer ones would soon fill the 65535 bytes of a row
     max_precision = 65
     text_index_prefix = 191
+    enums = "inline"
+    has_time_zones = False
+    exact_digits = 65
+    identity_is_key = True
+    missing_actions = frozenset({"SET DEFAULT"})
+    defers_foreign_keys = False
+    brackets_defaults_of = frozenset({Kind.TEXT, Kind.OTHER, Kind.JSON})
+    now = "CURRENT_TIMESTAMP(6)"
+    today = "(CURRENT_DATE)"
     identity_clause = "AUTO_INCREMENT"
     comments_in_columns = True
     types: ClassVar = {

@@ -86,7 +86,7 @@ _CONSTRAINTS = """
 _INDEXES = """
     SELECT i.indrelid AS table, c.relname AS name, i.indisunique AS is_unique,
            pg_get_indexdef(i.indexrelid, 0, true) AS definition,
-           i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts AS is_plain, m.amname AS method,
+           i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts AND m.amname IN ('btree', 'hash') AS is_plain,
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
                  WHERE k.place <= i.indnkeyatts ORDER BY k.place) AS columns
@@ -125,7 +125,7 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
             primary_key=next((tuple(c["columns"]) for c in parts.constraints[oid] if c["kind"] == "p"), ()),
             unique_keys=tuple(parts.unique_keys(oid)),
             checks=tuple(checks),
-            indexes=tuple(parts.indexes(oid)),
+            indexes=tuple(parts.indexes(row)),
             namespace=None if row["is_default"] else row["namespace"],
             comment=row["comment"],
         )
@@ -186,17 +186,21 @@ class _Parts:
         keys = [UniqueKey(c["name"], tuple(c["columns"])) for c in self.constraints[oid] if c["kind"] == "u"]
         return keys + [UniqueKey(i["name"], tuple(i["columns"])) for i in self.index_rows[oid] if _is_unique_key(i)]
 
-    def indexes(self, oid: int) -> list[Index]:
+    def indexes(self, table: dict[str, Any]) -> list[Index]:
+        """The other indexes, and exclusion constraints: indexes, said in another statement."""
         indexes = [
             Index(i["name"], tuple(i["columns"]) if i["is_plain"] else (), i["is_unique"], i["definition"])
-            for i in self.index_rows[oid]
+            for i in self.index_rows[table["oid"]]
             if not _is_unique_key(i)
         ]
-        for c in self.constraints[oid]:
-            if c["kind"] == "x":  # an exclusion constraint: an index, said in another statement
-                table = self.constraints[oid] and c["definition"]
-                indexes.append(Index(c["name"], (), False, table))
-        return indexes
+        spelled = POSTGRES.quote(table["name"])
+        if not table["is_default"]:
+            spelled = f"{POSTGRES.quote(table['namespace'])}.{spelled}"
+        return indexes + [
+            Index(c["name"], (), False, f"ALTER TABLE {spelled} ADD CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}")
+            for c in self.constraints[table["oid"]]
+            if c["kind"] == "x"
+        ]
 
     def foreign_keys(self, oid: int, names: dict[int, str]) -> list[ForeignKey]:
         return [_foreign_key(c, names[oid], names) for c in self.constraints[oid] if c["kind"] == "f"]
@@ -204,7 +208,7 @@ class _Parts:
 
 def _is_unique_key(index: dict[str, Any]) -> bool:
     nulls_equal = "NULLS NOT DISTINCT" in index["definition"]
-    return index["is_unique"] and index["is_plain"] and index["method"] == "btree" and not nulls_equal
+    return index["is_unique"] and index["is_plain"] and not nulls_equal
 
 
 def _foreign_key(row: dict[str, Any], child: str, names: dict[int, str]) -> ForeignKey:

@@ -133,10 +133,11 @@ def _counts(column: Column) -> list[str]:
     """Seven counts of a column's values: by storage class, not valid for its kind, longer than a date."""
     name = SQLITE.quote(column.name)
     classes = [f"total(typeof({name}) = '{c}')" for c in ("integer", "real", "text", "blob", "null")]
-    valid = _VALID.get(column.kind, "1").format(name.replace("{", "{{").replace("}", "}}")) if False else None
     valid = _VALID.get(column.kind, "1").replace("{0}", name)
     if column.kind is Kind.DECIMAL and column.precision is not None:
         valid = f"{name} = round({name}, {column.scale}) AND abs({name}) < 1e{column.precision - column.scale}"
+    if column.kind is Kind.TEXT and column.length is not None:
+        valid = f"length({name}) <= {column.length}"
     return [*classes, f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)", f"total(length({name}) <> 10)"]
 
 
@@ -158,7 +159,7 @@ def _decide(
         kind = _observed(classes)
     elif kind is Kind.TIMESTAMP and not not_dates:
         kind = Kind.DATE
-    sized = kind is column.kind
+    sized = kind is column.kind and not invalid  # VARCHAR(n) may hold more than n characters
     return replace(
         column, kind=kind, length=column.length if sized else None,
         precision=column.precision if sized else None, scale=column.scale if sized else None,
