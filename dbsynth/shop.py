@@ -144,13 +144,13 @@ _PLACES = ("back door", "side gate", "reception", "garage", "first floor", "bake
 _FIRST_DAY, _TODAY = date(2023, 1, 1), date(2025, 6, 30)
 _DAYS = (_TODAY - _FIRST_DAY).days
 
-_CUSTOMERS, _PRODUCTS = 900, 220
+_CUSTOMERS, _PRODUCTS = 900, 640
 
 Row = tuple[Any, ...]
 
 
 def build_shop(path: Path, seed: int = 0) -> None:
-    """Write the shop, about 10,000 rows in eight tables, to a SQLite file; the same seed gives the same rows.
+    """Write the shop, about 11,000 rows in eight tables, to a SQLite file; the same seed gives the same rows.
 
     A shop that an earlier call left at the path is replaced.
 
