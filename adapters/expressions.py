@@ -65,6 +65,8 @@ def translate_expression(expression: str, source: str, target: Dialect, columns:
 def _read(expression: str, source: str, columns: Mapping[str, Column]) -> list[_Token]:
     exact, folded = set(columns), {name.lower(): name for name in columns}
     tokens, place = [], 0
+    if source == "sqlite":  # the one dialect with names in square brackets
+        expression = re.sub(r"('(?:[^']|'')*')|\[([^\]\"]*)\]", lambda m: m[1] or f'"{m[2]}"', expression)
     while place < len(expression):
         match = _TOKEN.match(expression, place)
         if not match:
@@ -195,7 +197,7 @@ def _write(token: _Token, target: Dialect) -> str:
 
 def translate_default(default: str, source: str, target: Dialect, column: Column) -> str | None:
     """The default for the target if it is a literal, a boolean or the current date or time; else None."""
-    text = default.strip()
+    text = re.sub(r"(?i) on update current_timestamp(\(\d*\))?$", "", default.strip())  # MySQL; not for an INSERT
     while text.startswith("(") and text.endswith(")") and text.count("(") == 1:
         text = text[1:-1].strip()
     text = re.sub(r"::[\w\s\"().,]+(\[\])?$", "", text).strip()

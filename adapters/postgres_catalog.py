@@ -160,7 +160,7 @@ def unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str
         return set()
     only = "" if relation_kind == "p" else "ONLY "
     flags = ", ".join(f"bool_or({condition}) AS c{i}" for i, condition in enumerate(conditions.values()))
-    found = connection.execute(f"SELECT {flags} FROM {only}{POSTGRES.table_name(table)}".replace("%", "%%")).fetchone()
+    found = connection.execute(f"SELECT {flags} FROM {only}{POSTGRES.table_name(table)}").fetchone()
     return {name for name, flag in zip(conditions, found.values(), strict=True) if flag}
 
 

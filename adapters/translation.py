@@ -27,7 +27,8 @@ def translate(schema: Schema, dialect: Dialect) -> tuple[Schema, list[str]]:
     """
     if schema.dialect == dialect.name:
         return schema, []
-    return _Translation(schema, dialect).run()
+    translated, losses = _Translation(schema, dialect).run()
+    return translated, [" ".join(loss.split()) for loss in losses]
 
 
 class _Translation:
