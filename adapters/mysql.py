@@ -18,6 +18,7 @@ from dbsynth.schema import Column, Kind, Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations
 from .ddl import MYSQL
+from .mysql_fit import fit
 from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
 from .mysql_schema import Query, read_schema
 from .mysql_wire import read_batches
@@ -26,7 +27,7 @@ from .urls import Address
 
 __all__ = ["MySQLAdapter"]
 
-# Bad values are refused and not bent; 0 is a value for an auto-increment column; a zero date may be kept where it stood.
+# Bad values are refused and not bent; 0 is a value for an auto-increment column; a zero date may stand where it stood.
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
 _SESSION = {
     "time_zone": "'+00:00'",
@@ -84,17 +85,17 @@ class MySQLAdapter:
             yield MySQLSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, MYSQL)[1]
+        return _in_own_words(schema)[1]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = translate(schema, MYSQL)
+        schema, _ = _in_own_words(schema)
         with closing(self._connect()) as connection, self._errors(TargetError):
             refuse(partial(_query, connection), self.database, schema, mode)
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[MySQLLoad]:
         """Tables and rows gather in a staging database; one RENAME TABLE at the end puts them in place."""
-        schema, _ = translate(schema, MYSQL)
+        schema, _ = _in_own_words(schema)
         with closing(self._connect()) as connection:
             load = MySQLLoad(connection, partial(_query, connection), self.database, schema, mode)
             try:
@@ -114,14 +115,14 @@ class MySQLAdapter:
             query = partial(_query, other)
             with suppress(self._driver.MySQLError):
                 query(f"KILL {number}")
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and query("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s", number):
+            deadline, alive = time.monotonic() + 30, "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s"
+            while query(alive, number) and time.monotonic() < deadline:
                 time.sleep(0.05)
             lock(query, self.database)
             remove_leftovers(query, self.database)
 
     def validate(self, schema: Schema) -> list[Violation]:
-        schema, _ = translate(schema, MYSQL)
+        schema, _ = _in_own_words(schema)
         with closing(self._connect()) as connection, self._errors(SourceError):
             query = partial(_query, connection)
             return count_violations(schema, MYSQL, lambda statement: int(query(statement)[0][0]))
@@ -131,7 +132,9 @@ class MySQLAdapter:
         settings = ", ".join(f"{name} = {value}" for name, value in _SESSION.items())
         try:
             arguments = _connect_arguments(self._address)
-            return self._driver.connect(autocommit=True, local_infile=True, init_command=f"SET SESSION {settings}", **arguments)
+            return self._driver.connect(
+                autocommit=True, local_infile=True, init_command=f"SET SESSION {settings}", **arguments
+            )
         except (self._driver.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
             # PyMySQL raises RuntimeError where the way the server logs a user in needs one more package.
             reason = self._address.scrub(error.args[-1] if error.args else error)
@@ -173,7 +176,7 @@ class MySQLSnapshot:
         """The fields' text off the wire, parsed by Arrow; about 4 MiB a batch. A nullable zero date is read as null.
 
         Raises:
-            SourceError: the server's word, or a value that came after the schema was read and that its type cannot hold.
+            SourceError: the server's word, or a value that came after the schema was read and that no longer fits.
         """
         if not columns:
             yield from _rows_without_columns(self.count_rows(table))
@@ -184,12 +187,22 @@ class MySQLSnapshot:
             try:
                 yield from read_batches(self._connection, statement, arrow_schema(table, columns), self._cancel)
             except pa.ArrowInvalid as error:
-                message = f"table {table.name!r} holds a value its column's type cannot take: {error}; read the schema again"
-                raise SourceError(message) from error
+                raise SourceError(
+                    f"table {table.name!r} holds a value its column's type cannot take: {error}; read the schema again"
+                ) from error
 
     def _cancel(self) -> None:
         with suppress(DbsynthError, self._adapter._driver.MySQLError), closing(self._adapter._connect()) as other:
             _query(other, f"KILL QUERY {self._connection.thread_id()}")
+
+
+def _in_own_words(schema: Schema) -> tuple[Schema, list[str]]:
+    """The schema as this server would have it, and what is lost on the way."""
+    if schema.dialect == MYSQL.name:
+        return schema, []
+    schema, losses = translate(schema, MYSQL)
+    schema, more = fit(schema)
+    return schema, losses + more
 
 
 def _query(connection: Any, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -202,7 +215,8 @@ def _identity(query: Query, database: str) -> ServerIdentity:
     """MySQL has a number of its own for every server; MariaDB has one for every machine and port."""
     names = "('server_uuid', 'server_uid', 'hostname', 'port', 'datadir', 'lower_case_table_names')"
     facts = dict(query(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {names}"))
-    server = facts.get("server_uuid") or " ".join(facts.get(n, "") for n in ("server_uid", "hostname", "port", "datadir"))
+    place = " ".join(facts.get(name, "") for name in ("server_uid", "hostname", "port", "datadir"))
+    server = facts.get("server_uuid") or place
     folded = facts.get("lower_case_table_names", "0") != "0"
     return ServerIdentity("mysql", server, database.lower() if folded else database)
 
@@ -254,7 +268,8 @@ def _connect_arguments(address: Address) -> dict[str, Any]:
         value = options.pop(name)
         arguments[name] = value if name in _TLS_FILES else value.lower() in ("1", "true", "yes", "on")
     if options:
-        raise ValueError(f"unknown option {sorted(options)[0]!r}; expected charset, connect_timeout, unix_socket, ssl_…")
+        known = "charset, connect_timeout, unix_socket, ssl_mode, ssl_ca, …"
+        raise ValueError(f"unknown option {sorted(options)[0]!r}; expected {known}")
     if arguments.pop("ssl", False) and not mode:
         mode = "REQUIRED"
     return arguments | _tls(mode)

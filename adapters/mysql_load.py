@@ -1,8 +1,8 @@
 """Loading into MySQL, all or nothing, although every CREATE, ALTER and RENAME there commits at once.
 
 New tables are built in a database of their own, the staging database, under the names, keys and checks they will have.
-When all rows are in and all references hold, one RENAME TABLE, which is atomic, moves the old tables out and the new ones
-in. A second staging database receives the old ones, since the names of foreign keys are unique in a database.
+When all rows are in and all references hold, one RENAME TABLE, which is atomic, moves the old tables out and the new
+ones in. A second staging database receives the old ones, since the names of foreign keys are unique in a database.
 
 What RENAME cannot take along is a trigger (a table that has one cannot leave its database) and a foreign key of a table
 outside the load (it would follow the old table). Both are dropped just before the RENAME and created again just after,
@@ -23,11 +23,12 @@ from typing import Any
 import pyarrow as pa
 
 from dbsynth.errors import TargetError
-from dbsynth.schema import Check, Column, Schema, Table
+from dbsynth.schema import Column, Schema, Table
 
 from .base import Mode
 from .checks import refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
+from .mysql_fit import with_unique_checks
 from .mysql_schema import BASE_TABLES, Query, read_schema
 from .mysql_wire import insert_rows, load_data_rows
 
@@ -37,7 +38,7 @@ _INSERT_BYTES = 1 << 20
 _BATCH_ROWS = 100_000
 _LOCK_SECONDS = 10  # a connection that was killed holds its lock until the server notices
 _JOURNAL = "dbsynth journal"
-_GEOMETRY = re.compile(r"(geometry|point|linestring|polygon|multi\w+|geometrycollection|geomcollection)\b", re.IGNORECASE)
+_GEOMETRY = re.compile(r"(geometry|point|linestring|polygon|multi\w+|geom\w*collection)\b", re.IGNORECASE)
 
 
 def is_geometry(column: Column) -> bool:
@@ -57,7 +58,8 @@ def refuse(query: Query, database: str, schema: Schema, mode: Mode) -> Schema:
     counts = {}
     for table in schema.tables:
         if table.name in kinds:
-            raise TargetError(f"the target has a {kinds[table.name].lower()} named {table.name!r}; drop it or rename it")
+            kind = kinds[table.name].lower()
+            raise TargetError(f"the target has a {kind} named {table.name!r}; drop it or rename it")
         if table.name not in standing.table_names:
             continue
         refuse_shape(table, standing.table(table.name))
@@ -104,7 +106,9 @@ class MySQLLoad:
         for table in self._schema.tables:
             if table not in new:
                 keys += self._copy_definition(table.name)
-        schema = self._with_unique_names()
+        schema = self._schema
+        if "mariadb" not in self._query("SELECT LOWER(VERSION())")[0][0]:
+            schema = with_unique_checks(schema)
         for table in new:
             table = schema.table(table.name)
             self._query(create_table(schema, table, MYSQL))
@@ -164,7 +168,8 @@ class MySQLLoad:
                 raise
             pattern = _staging_prefix(self._database).replace("_", r"\_")
             raise TargetError(
-                f"the target's user may not create the database in which a load is built; GRANT ALL ON `{pattern}%`.* TO it"
+                "the target's user may not create the database in which a load is built; "
+                f"GRANT ALL ON `{pattern}%`.* TO it"
             ) from error
 
     def _copy_definition(self, table: str) -> list[str]:
@@ -185,32 +190,13 @@ class MySQLLoad:
             return key
         return f"{key[:parent.start(1)]}{MYSQL.quote(self._database)}.{key[parent.start(1):]}"
 
-    def _with_unique_names(self) -> Schema:
-        """The schema, with the table's name before a name that is unique in a table but not, as here, in a database."""
-        seen = defaultdict(set)
-
-        def unique(kind: str, table: str, name: str) -> str:
-            name = name[:64]
-            name = f"{table}_{name}"[:64] if name.lower() in seen[kind] else name
-            seen[kind].add(name.lower())
-            return name
-
-        keys = tuple(replace(key, name=unique("key", key.child, key.name)) for key in self._schema.foreign_keys)
-        tables = self._schema.tables
-        if "mariadb" not in self._query("SELECT LOWER(VERSION())")[0][0]:  # there a table's own name space
-            tables = tuple(
-                replace(t, checks=tuple(Check(unique("check", t.name, c.name), c.expression) for c in t.checks)) for t in tables
-            )
-        return replace(self._schema, tables=tables, foreign_keys=keys)
-
     def _load_data(self, table: Table, batch: pa.RecordBatch) -> None:
-        forms = [_written_form(table.column(field.name), field.type) for field in batch.schema]
-        fields = [MYSQL.quote(n) if f == "{}" else f"@v{i}" for i, (n, f) in enumerate(zip(batch.schema.names, forms, strict=True))]
-        settings = [
-            f"{MYSQL.quote(name)} = {form.format(f'@v{i}')}"
-            for i, (name, form) in enumerate(zip(batch.schema.names, forms, strict=True))
-            if form != "{}"
-        ]
+        fields, settings = [], []
+        for i, field in enumerate(batch.schema):
+            form, name = _written_form(table.column(field.name), field.type), MYSQL.quote(field.name)
+            fields.append(name if form == "{}" else f"@v{i}")
+            if form != "{}":
+                settings.append(f"{name} = {form.format(f'@v{i}')}")
         with tempfile.NamedTemporaryFile(prefix="dbsynth-") as file:  # readable by its owner only
             file.write(load_data_rows(batch))
             file.flush()
@@ -218,7 +204,7 @@ class MySQLLoad:
                 f"LOAD DATA LOCAL INFILE {MYSQL.literal(file.name)} INTO TABLE {_name(self._staging, table.name)} "
                 f"CHARACTER SET utf8mb4 ({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
             )
-        # A local file is loaded as if by INSERT IGNORE: what strict mode would refuse is bent or left out, with a warning.
+        # A local file is loaded as by INSERT IGNORE: what strict mode would refuse is bent or left out, with a warning.
         warning = self._query("SHOW WARNINGS LIMIT 1")
         if warning or written != batch.num_rows:
             reason = warning[0][2] if warning else f"only {written} of {batch.num_rows} rows were taken"
@@ -265,7 +251,8 @@ class MySQLLoad:
     def _triggers(self, table: str) -> Iterator[tuple[str, str]]:
         """How to drop and to create each of a table's triggers, tried out on the new table."""
         rows = self._query(
-            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
+            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
+            "WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
             "ORDER BY EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
             self._database,
             table,
@@ -320,11 +307,13 @@ class _Reference:
 def remove_leftovers(query: Query, database: str) -> None:
     """Restore what the journal of a load says, and drop its staging databases, whether it ended or was killed.
 
-    Either all new tables stand in the target and the staging databases hold the old ones, or the other way round; in both
-    cases what is in them is no longer needed.
+    Either all new tables stand in the target and the staging databases hold the old ones, or the other way round; in
+    both cases what is in them is no longer needed.
     """
     prefix = _staging_prefix(database)
-    found = query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE LEFT(SCHEMA_NAME, %s) = %s", len(prefix), prefix)
+    found = query(
+        "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE LEFT(SCHEMA_NAME, %s) = %s", len(prefix), prefix
+    )
     query("SET SESSION foreign_key_checks = 0")
     for (name,) in found:
         if query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s", name, _JOURNAL):
@@ -357,8 +346,8 @@ def _references(query: Query, condition: str, value: str) -> list[_Reference]:
     columns = defaultdict(list)
     for *key, on_delete, on_update, column, parent_column in query(
         "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, "
-        "r.DELETE_RULE, r.UPDATE_RULE, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE k "
-        "JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA "
+        "r.DELETE_RULE, r.UPDATE_RULE, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME "
+        "FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA "
         "AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME "
         f"WHERE {condition} AND k.REFERENCED_TABLE_NAME IS NOT NULL "
         "ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION",

@@ -43,8 +43,8 @@ _SET_MEMBERS = 6
 def read_schema(query: Query, database: str, *, probe: bool = True) -> Schema:
     """Tables in name order, columns in the table's order, keys and constraints in name order.
 
-    With `probe` one pass over each table with such columns settles what the types leave open: whether a tinyint(1) holds
-    truth values only, a time stays within the day, and a date that cannot be null is a date and not zero.
+    With `probe` one pass over each table with such columns settles what the types leave open: whether a tinyint(1)
+    holds truth values only, a time stays within the day, and a date that cannot be null is a date and not zero.
     """
     is_mariadb = "mariadb" in query("SELECT LOWER(VERSION())")[0][0]
     checks = _checks(query, database, is_mariadb)
@@ -90,8 +90,8 @@ def _columns(query: Query, database: str, checks: dict[str, list[Check]], is_mar
     columns = defaultdict(list)
     for row in query(
         "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, "
-        "NUMERIC_PRECISION, NUMERIC_SCALE, COLUMN_DEFAULT, EXTRA, GENERATION_EXPRESSION, COLLATION_NAME, COLUMN_COMMENT "
-        "FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
+        "NUMERIC_PRECISION, NUMERIC_SCALE, COLUMN_DEFAULT, EXTRA, GENERATION_EXPRESSION, COLLATION_NAME, "
+        "COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
         database,
     ):
         table, name, data_type, native, nullable, length, precision, scale = row[:8]
@@ -199,9 +199,9 @@ def _indexes(
         elif not not_unique and is_plain:
             unique[table].append(UniqueKey(name, columns))
         else:
-            word = kind if kind in ("FULLTEXT", "SPATIAL") else "" if not_unique else "UNIQUE"
+            word = f"{kind} " if kind in ("FULLTEXT", "SPATIAL") else "" if not_unique else "UNIQUE "
             body = ", ".join(_index_part(*part, cut=kind != "SPATIAL") for part in index)
-            statement = f"CREATE {word} INDEX {MYSQL.quote(name)} ON {MYSQL.quote(table)} ({body})".replace("  ", " ", 1)
+            statement = f"CREATE {word}INDEX {MYSQL.quote(name)} ON {MYSQL.quote(table)} ({body})"
             indexes[table].append(Index(name, columns, not not_unique, statement))
     return primary, unique, indexes
 
