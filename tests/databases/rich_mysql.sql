@@ -33,7 +33,7 @@ CREATE TABLE person (
     home char(2),
     boss int unsigned,
     CONSTRAINT full_name UNIQUE (first, last),
-    UNIQUE KEY starts (body(5)),
+    UNIQUE KEY starts (first(20), body(5)),
     KEY `by place and name` (home DESC, first(3)),
     FULLTEXT KEY words (body),
     CONSTRAINT person_country FOREIGN KEY (country) REFERENCES country (code) ON UPDATE CASCADE ON DELETE SET NULL,
