@@ -5,7 +5,7 @@ Composite keys, text, UUIDs and decimals all become the number of the row they s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +66,8 @@ class KeyUse:
     implied: tuple[ForeignKey, ...]
 
 
-def use_keys(schema: Schema) -> KeyUse:
-    """Sort the foreign keys by what becomes of them.
+def use_keys(schema: Schema, kept: Collection[str] = ()) -> KeyUse:
+    """Sort the foreign keys by what becomes of them; those of kept tables are copied, and none of them is in the way.
 
     Raises:
         SchemaError: two foreign keys share a column and neither holds the other, or the columns of an opened key are
@@ -76,7 +76,8 @@ def use_keys(schema: Schema) -> KeyUse:
     opened = schema.opened()
     edges, implied = [], []
     for key in schema.foreign_keys:
-        if key in opened:
+        if key in opened or key.child in kept:
+            edges += [key] if key not in opened else []
             continue
         others = [k for k in schema.foreign_keys_of(key.child) if k != key and set(k.columns) & set(key.columns)]
         larger = [k for k in others if set(key.columns) < set(k.columns)]
@@ -91,7 +92,7 @@ def use_keys(schema: Schema) -> KeyUse:
                     "drop one of them in the source, or keep the table"
                 )
         edges.append(key)
-    return KeyUse(tuple(edges), opened, tuple(implied))
+    return KeyUse(tuple(edges), tuple(key for key in opened if key.child not in kept), tuple(implied))
 
 
 def joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

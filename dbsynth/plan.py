@@ -115,7 +115,7 @@ def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
     if not schema.tables:
         return ("the database has no tables; check the address, and the schema or database it names",)
     try:
-        use_keys(schema.restrict([t for t in schema.table_names if t not in kept]))
+        use_keys(schema, kept)
     except SchemaError as error:
         return (str(error),)
     return ()

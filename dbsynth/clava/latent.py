@@ -15,8 +15,8 @@ from ..columns.categories import order_by_meaning
 from ..columns.codec import normal
 from ..config import Settings
 from ..encoded import Edge, EncodedDatabase
-from .clusters import cluster_groups
 from ..groups import count_sizes, size_probabilities
+from .clusters import cluster_groups
 
 __all__ = ["Latent", "augmented", "learn_latents"]
 

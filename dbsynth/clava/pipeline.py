@@ -19,9 +19,9 @@ from ..diffusion import ContinuousNoise, DiscreteNoise, Noise
 from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from ..diffusion.training import Schedule, train
 from ..encoded import Edge, EncodedDatabase, Generated
+from ..groups import draw_group_sizes, fit_total
 from ..progress import QUIET, Progress
 from .condition import Condition, edge_features, gather, row_features
-from ..groups import draw_group_sizes, fit_total
 from .guidance import classifier_loss, label_gradient
 from .latent import Latent, learn_latents
 from .matching import draw_tuples, match_places, match_rows, part_duplicates
@@ -314,6 +314,7 @@ class _Synthesis:
         edges = model.database.edges_of(table)
         n_variables = len(model.database.tables[table].cuts) + len(model.database.edges_to(table))
         if table not in model.denoisers:
+            advance(n)
             return np.zeros((n, n_variables), dtype=np.float32)
         heard_edges = [e for e, h in zip(edges, heard, strict=True) if h and settings.guidance == "classifier"]
         condition = self._condition(edges, n)

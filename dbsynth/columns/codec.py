@@ -81,12 +81,12 @@ class TableData:
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # float64 (n_rows,), NaN where there is none
 
 
+@dataclass(frozen=True)
 class TableCodec:
-    """One table's variables, in the order of the matrix's columns."""
+    """One table's variables, in the order of the matrix's columns, and the columns they decode to by name."""
 
-    def __init__(self, columns: Sequence[Column], variables: Sequence[Numeric | Categorical]) -> None:
-        self.columns = {column.name: column for column in columns}
-        self.variables = tuple(variables)
+    columns: Mapping[str, Column]
+    variables: Sequence[Numeric | Categorical]
 
     def decode(self, u: np.ndarray, types: Mapping[str, pa.DataType]) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1]."""
@@ -172,7 +172,8 @@ class _Draft:
             np.stack([b[side] for b in bounds], axis=1).astype(np.float32) if bounds else np.empty((n, 0), np.float32)
             for side in (0, 1)
         )
-        return TableCodec(self.data.columns, variables), Codes(low, high, tuple(v.cuts for v in variables))
+        columns = {column.name: column for column in self.data.columns}
+        return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables))
 
 
 def _draft(data: TableData) -> _Draft:

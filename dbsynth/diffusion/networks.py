@@ -1,4 +1,7 @@
-"""The networks: the small residual denoiser, and the paper's denoiser and classifier."""
+"""The networks: the small residual denoiser, and the paper's denoiser and classifier.
+
+Each remembers the `arguments` it was made with, so that it can be made again from a bundle.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class ResidualDenoiser(nn.Module):
 
     def __init__(self, n_variables: int, n_conditions: int, layers: Sequence[int]) -> None:
         super().__init__()
+        self.arguments = {"n_variables": n_variables, "n_conditions": n_conditions, "layers": list(layers)}
         width = layers[0]
         self.rows = nn.Linear(n_variables, width)
         self.condition = nn.Linear(n_conditions, width, bias=False) if n_conditions else None
@@ -84,6 +88,7 @@ class MLPDenoiser(nn.Module):
 
     def __init__(self, n_variables: int, n_conditions: int, layers: Sequence[int]) -> None:
         super().__init__()
+        self.arguments = {"n_variables": n_variables, "n_conditions": n_conditions, "layers": list(layers)}
         self.entrance = _Entrance(n_variables + n_conditions)
         self.layers = _mlp([128, *layers], n_variables)
 
@@ -100,6 +105,7 @@ class Classifier(nn.Module):
 
     def __init__(self, n_variables: int, n_labels: int, layers: Sequence[int]) -> None:
         super().__init__()
+        self.arguments = {"n_variables": n_variables, "n_labels": n_labels, "layers": list(layers)}
         self.entrance = _Entrance(n_variables)
         self.layers = _mlp([128, *layers], n_labels)
 

@@ -1,0 +1,1 @@
+"""What rows must satisfy before a target may see them: trees and cycles of keys, uniqueness, order."""

@@ -1,0 +1,192 @@
+"""A trained model on disk: a folder of JSON and safetensors, and one Arrow file for each kept table.
+
+Nothing in it is executed when it is read: no pickle, and only the classes named here are built from it. It holds
+distributions, weights and shapes; of the source's rows it holds those of kept tables only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import from_numpy, nn
+
+from .clava.latent import Latent
+from .clava.pipeline import ClavaModel
+from .columns.codec import Categorical, Codes, Numeric, TableCodec
+from .columns.fabricate import Fabricator
+from .columns.ranks import Quantiles
+from .config import Settings
+from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from .encoded import Edge, EncodedDatabase
+from .errors import BundleError
+from .integrity.opened import Opened
+from .model import DatabaseModel, Numbering, TableModel
+from .plan import Fate
+from .schema import Column, Kind, Schema
+
+__all__ = ["VERSION", "load_bundle", "save_bundle"]
+
+VERSION = 1
+_CLASSES = {
+    c.__name__: c
+    for c in (
+        Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric, Opened,
+        Quantiles, TableCodec, TableModel,
+    )
+}  # fmt: skip
+_NETWORKS = {c.__name__: c for c in (Classifier, MLPDenoiser, ResidualDenoiser)}
+_ENUMS = {c.__name__: c for c in (Fate, Kind)}
+
+
+def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> None:
+    """Write the folder ``path``, all of it or nothing.
+
+    Raises:
+        BundleError: something is there already (and is not to be replaced, or is no bundle), or cannot be written.
+    """
+    if path.exists() and not (replace and (path / "manifest.json").is_file()):
+        way = "is no bundle; choose another path" if replace else "exists already; choose another path, or --replace"
+        raise BundleError(f"{path} {way}")
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
+        try:
+            _write(model, folder)
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(folder, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
+
+
+def load_bundle(path: Path) -> DatabaseModel:
+    """Read a bundle.
+
+    Raises:
+        BundleError: missing, damaged, or of another version.
+    """
+    try:
+        manifest = json.loads((path / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is no bundle: it has no readable manifest.json; make one with `dbsynth fit`") from error
+    if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
+        found = manifest.get("version") if isinstance(manifest, dict) else None
+        raise BundleError(f"{path} is of bundle version {found}, this program reads version {VERSION}; fit it anew")
+    for name, digest in manifest["files"].items():
+        file = path / Path(name).name
+        if not file.is_file() or _digest(file) != digest:
+            raise BundleError(f"{path} is damaged: {name} is missing or changed; fit it anew")
+    try:
+        model = json.loads((path / "model.json").read_text())
+        loaded = _unpack(model, load_file(path / "arrays.safetensors"), path)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError, pa.ArrowException) as error:
+        raise BundleError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it anew") from error
+    if loaded.schema.fingerprint != manifest["schema"]:
+        raise BundleError(f"{path} is damaged: its schema is not the one it was fitted on; fit it anew")
+    return loaded
+
+
+def _write(model: DatabaseModel, folder: Path) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    tables: list[pa.Table] = []
+    (folder / "model.json").write_text(json.dumps(_pack(model, arrays, tables), allow_nan=False))
+    save_file(arrays, folder / "arrays.safetensors")
+    for i, table in enumerate(tables):
+        with pa.ipc.new_file(folder / f"kept-{i}.arrow", table.schema) as writer:
+            writer.write_table(table)
+    manifest = {
+        "version": VERSION,
+        "schema": model.schema.fingerprint,
+        "settings": model.settings.model_dump(mode="json"),
+        "rows": dict(model.rows),
+        "files": {file.name: _digest(file) for file in sorted(folder.iterdir())},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pack(value: Any, arrays: dict[str, np.ndarray], tables: list[pa.Table]) -> Any:
+    """Plain JSON data; arrays, weights and tables go to their lists and leave their names. "$" marks what is not plain."""
+
+    def pack(inner: Any) -> Any:
+        return _pack(inner, arrays, tables)
+
+    match value:
+        case np.ndarray():
+            name = str(len(arrays))
+            arrays[name] = np.ascontiguousarray(value)
+            return {"$": "array", "name": name}
+        case pa.Table():
+            tables.append(value)
+            return {"$": "table", "name": f"kept-{len(tables) - 1}.arrow"}
+        case Settings():
+            return {"$": "Settings", "values": value.model_dump(mode="json")}
+        case Schema() | Fabricator():
+            return {"$": type(value).__name__, "values": value.to_json()}
+        case Enum():
+            return {"$": type(value).__name__, "value": value.value}
+        case nn.Module():
+            state = {name: pack(weights.cpu().numpy()) for name, weights in value.state_dict().items()}
+            return {"$": type(value).__name__, "arguments": value.arguments, "state": state}
+        case _ if is_dataclass(value):
+            return {"$": type(value).__name__, "fields": {f.name: pack(getattr(value, f.name)) for f in fields(value)}}
+        case tuple() | list() | frozenset():
+            kind = type(value).__name__
+            return {"$": kind, "items": [pack(item) for item in (sorted(value) if kind == "frozenset" else value)]}
+        case dict():
+            return {"$": "dict", "items": [[key, pack(item)] for key, item in value.items()]}
+        case np.generic():
+            return value.item()
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"a bundle cannot hold a {type(value).__name__}")
+
+
+def _unpack(data: Any, arrays: dict[str, np.ndarray], folder: Path) -> Any:
+    """The inverse of `_pack`."""
+
+    def unpack(inner: Any) -> Any:
+        return _unpack(inner, arrays, folder)
+
+    if not isinstance(data, dict):
+        return data
+    match kind := data["$"]:
+        case "array":
+            return arrays[data["name"]]
+        case "table":
+            return pa.ipc.open_file(str(folder / Path(data["name"]).name)).read_all()
+        case "Settings":
+            return Settings(**data["values"])
+        case "Schema":
+            return Schema.from_json(data["values"])
+        case "Fabricator":
+            return Fabricator.from_json(data["values"])
+        case "tuple" | "list" | "frozenset":
+            return {"tuple": tuple, "list": list, "frozenset": frozenset}[kind](unpack(item) for item in data["items"])
+        case "dict":
+            return {key: unpack(item) for key, item in data["items"]}
+    if kind in _ENUMS:
+        return _ENUMS[kind](data["value"])
+    if kind in _NETWORKS:
+        network = _NETWORKS[kind](**data["arguments"])
+        network.load_state_dict({name: from_numpy(unpack(weights)) for name, weights in data["state"].items()})
+        return network.eval()
+    return _CLASSES[kind](**{name: unpack(item) for name, item in data["fields"].items()})

@@ -1,0 +1,109 @@
+"""Foreign keys that are filled when all rows stand: self references, and the keys at which cycles were opened.
+
+A self reference keeps the shape of its hierarchy: how many rows stand at each depth, and how many children the rows of a
+depth have. The depth itself is drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows that
+are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..groups import count_sizes, draw_group_sizes, fit_total, size_probabilities
+
+__all__ = ["Opened", "depths", "fill_opened", "learn_opened"]
+
+
+def depths(parents: np.ndarray) -> np.ndarray:
+    """How many ancestors each row has, float64 ``(n,)``; a row that is its own parent has none, NaN is within a cycle."""
+    rows = np.arange(len(parents))
+    depth = np.where((parents < 0) | (parents == rows), 0.0, np.nan)
+    while True:
+        reached = np.isnan(depth) & ~np.isnan(depth[parents])
+        if not reached.any():
+            return depth
+        depth[reached] = depth[parents[reached]] + 1
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The shape of one opened key.
+
+    Attributes:
+        is_tree: whether rows stand in a hierarchy without cycles.
+        own_parent: whether the topmost rows refer to themselves instead of to nobody.
+        null: share of rows without a parent (no tree).
+        largest: most children a parent may have; None: any number.
+        size_probs: sizes of groups with their shares, by the parents' depth; one entry where there is no tree.
+    """
+
+    is_tree: bool
+    own_parent: bool
+    null: float
+    largest: int | None
+    size_probs: list[tuple[np.ndarray, np.ndarray]]
+
+    def to_json(self) -> dict[str, Any]:
+        probabilities = [[values.tolist(), shares.tolist()] for values, shares in self.size_probs]
+        return {**self.__dict__, "size_probs": probabilities}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Opened:
+        probabilities = [(np.array(v, np.int64), np.array(s, float)) for v, s in data["size_probs"]]
+        return cls(**{**data, "size_probs": probabilities})
+
+
+def learn_opened(parents: np.ndarray, n_parents: int, *, is_self_reference: bool, is_unique: bool) -> Opened:
+    """The shape of a key.
+
+    Args:
+        parents: int64 ``(n_children,)``, -1 for null.
+        is_unique: no two rows may share a parent.
+    """
+    rows = np.arange(len(parents))
+    own = is_self_reference and bool((parents == rows).any())
+    depth = depths(parents) if is_self_reference else np.full(1, np.nan)
+    is_tree = is_self_reference and len(parents) > 0 and not np.isnan(depth).any()
+    held = np.where(parents == rows, -1, parents) if is_tree else parents
+    sizes = count_sizes(held, n_parents)
+    labels = depth.astype(np.int64) if is_tree else np.zeros(n_parents, dtype=np.int64)
+    n_labels = int(labels.max(initial=0)) + 1
+    null = float((parents < 0).mean()) if len(parents) else 0.0
+    return Opened(is_tree, own and is_tree, null, 1 if is_unique else None, size_probabilities(labels, sizes, n_labels))
+
+
+def fill_opened(
+    opened: Opened, n_children: int, n_parents: int, depth: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """The parent of each row, int64 ``(n_children,)``, -1 for null.
+
+    Args:
+        depth: of a tree, the depth drawn for each row, float ``(n_children,)``.
+    """
+    if opened.is_tree:
+        return _grow_tree(opened, depth, rng)
+    rows = rng.permutation(n_children)[round(opened.null * n_children) :]
+    most = n_parents * opened.largest if opened.largest else len(rows)
+    rows = rows[:most] if n_parents else rows[:0]
+    labels = np.zeros(n_parents, dtype=np.int64)
+    sizes = fit_total(draw_group_sizes(labels, opened.size_probs, rng), len(rows), rng, largest=opened.largest)
+    parents = np.full(n_children, -1, dtype=np.int64)
+    parents[rows] = rng.permutation(np.repeat(np.arange(n_parents), sizes))
+    return parents
+
+
+def _grow_tree(opened: Opened, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Hang every row under one of the depth above; depths that nobody has are closed up."""
+    level = np.unique(np.round(depth), return_inverse=True)[1]
+    parents = np.arange(len(depth)) if opened.own_parent else np.full(len(depth), -1, dtype=np.int64)
+    for d in range(1, int(level.max(initial=0)) + 1):
+        above, rows = np.flatnonzero(level == d - 1), np.flatnonzero(level == d)
+        probabilities = [opened.size_probs[min(d - 1, len(opened.size_probs) - 1)]]
+        sizes = draw_group_sizes(np.zeros(len(above), dtype=np.int64), probabilities, rng)
+        sizes = fit_total(sizes, len(rows), rng, largest=opened.largest)
+        parents[rows] = rng.permutation(np.repeat(above, sizes))
+    return parents

@@ -1,0 +1,71 @@
+"""Uniqueness of keys that hold drawn values: rows that repeat another exchange values until none does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import SchemaError
+from ..keys import joint_codes
+
+__all__ = ["part_repeats"]
+
+_ROUNDS = 300
+
+
+def part_repeats(
+    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *, table: str
+) -> dict[str, pa.Array]:
+    """The columns, changed so that no two rows have the same values in all of ``key``.
+
+    A row that repeats another exchanges one changeable value with a random row, so that every column keeps its values.
+    Where the values at hand do not suffice, whole numbers past the largest are taken. Rows with a null repeat nobody.
+
+    Raises:
+        SchemaError: no exchange can part the rows; names table and key.
+    """
+    codes = {name: _codes(columns[name]) for name in key}
+    order = {name: np.arange(len(columns[name])) for name in changeable}
+    for attempt in range(_ROUNDS):
+        repeated = _repeats([codes[name] for name in key])
+        if len(repeated) == 0:
+            break
+        name = changeable[attempt % len(changeable)] if changeable else None
+        if name is None:
+            break
+        for row, other in zip(repeated.tolist(), rng.integers(len(codes[name]), size=len(repeated)).tolist(), strict=True):
+            for values in (codes[name], order[name]):
+                values[row], values[other] = values[other], values[row]
+    result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
+    return result if len(repeated) == 0 else _number_on(result, key, changeable, repeated, table)
+
+
+def _number_on(
+    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], repeated: np.ndarray, table: str
+) -> dict[str, pa.Array]:
+    """New whole numbers for the rows that still repeat another."""
+    for name in changeable:
+        if pa.types.is_integer(columns[name].type):
+            values = columns[name].to_numpy(zero_copy_only=False).copy()
+            values[repeated] = values.max() + 1 + np.arange(len(repeated))
+            return {**columns, name: pa.array(values, columns[name].type)}
+    raise SchemaError(
+        f"table {table!r}: {len(repeated)} rows cannot be told apart in ({', '.join(key)}), which must be unique; "
+        "generate fewer rows (a smaller scale), or keep the table"
+    )
+
+
+def _codes(column: pa.Array) -> np.ndarray:
+    """Int64 codes ``(n,)``, -1 for null."""
+    return joint_codes(pa.chunked_array([column]), pa.chunked_array([], type=column.type))[0]
+
+
+def _repeats(codes: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows that have the values of an earlier one."""
+    rows = np.flatnonzero(np.all([c >= 0 for c in codes], axis=0))
+    _, first = np.unique(np.stack([c[rows] for c in codes], axis=1), axis=0, return_index=True)
+    again = np.ones(len(rows), dtype=bool)
+    again[first] = False
+    return rows[again]
