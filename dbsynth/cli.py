@@ -322,6 +322,8 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; let the last flush pass
         return 1
     except Exception as error:
+        if isinstance(error, ImportError) and error.name is None:  # not Python's words: ours, on what to install
+            return _say(f"dbsynth: error: {error}", arguments, 1)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _say(f"dbsynth: error: the disk is full: {error}", arguments, 1)
         return _say("".join(traceback.format_exception(error)).rstrip(), arguments, 1)

@@ -103,7 +103,7 @@ class _Stage:
         """`1,600 steps in 8.1 s (197 steps/s)`."""
         if not self.done:
             return show_seconds(self.seconds)
-        rate = f" ({show_rate(self.rate)} {self.unit}/s)" if self.seconds >= 0.1 and self.done > 1 else ""
+        rate = f" ({show_rate(self.rate)} {self.unit}/s)" if self.done > 1 else ""
         return f"{self.done:,} {self.unit} in {show_seconds(self.seconds)}{rate}"
 
 
@@ -136,6 +136,7 @@ class Lines:
     """A plain line for each finished stage, and one every ten seconds while a long stage runs: for log files."""
 
     interval = 10.0  # seconds
+    brief = 0.3  # seconds; a stage shorter than this leaves no line
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -150,7 +151,8 @@ class Lines:
                 self.note(state.midway())
 
         yield advance
-        self.note(f"{name}: {state.summary()}")
+        if state.seconds >= self.brief:
+            self.note(f"{name}: {state.summary()}")
 
     def note(self, text: str) -> None:
         print(text, file=self._file, flush=True)

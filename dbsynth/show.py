@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +51,17 @@ def plan(plan: Plan) -> None:
     page = _Page()
     _section(page, "Tables", _tables_of_plan(plan))
     _section(page, "Columns", _columns_of_plan(plan))
-    _list(page, "Notes", plan.notes)
+    kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
+    _list(page, "Notes", [*kept, *plan.notes])
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
 
 def fit_report(report: FitReport) -> None:
     """What was learned, and where it is."""
     page = _Page()
+    _section(page, "Rows learned", _rows_learned(report))
+    if report.agree_rates:
+        _section(page, "Rows whose cluster is their group's, percent", _agree_rates(report))
     _closing(page, report)
 
 
@@ -119,6 +123,9 @@ def _tables_of_plan(plan: Plan) -> Table:
 def _columns_of_plan(plan: Plan) -> Table:
     table = _table("Column", "Kind", "Fate", "Why")
     for name, columns in groupby(plan.columns, key=lambda column: column.table):
+        if name in plan.kept:
+            table.add_row(Text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
+            continue
         table.add_row(Text(name, style="bold"))
         for column in columns:
             table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
@@ -132,7 +139,21 @@ def _tables_of_report(report: Report) -> Table:
     return table
 
 
-def _scores(scores: dict[str, float]) -> Table:
+def _rows_learned(report: FitReport) -> Table:
+    table = _table("Table", "Rows", numbers=["Rows"])
+    for name, rows in report.rows.items():
+        table.add_row(Text(name), f"{rows:,}")
+    return table
+
+
+def _agree_rates(report: FitReport) -> Table:
+    table = _table("Foreign key", "Rate", numbers=["Rate"])
+    for name, rate in report.agree_rates.items():
+        table.add_row(Text(str(name)), f"{100 * rate:.1f}")
+    return table
+
+
+def _scores(scores: Mapping[str, float]) -> Table:
     table = _table("Measure", "Score", "Of", numbers=["Score"])
     for name, score in scores.items():
         if name == "dangling":
