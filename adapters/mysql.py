@@ -37,6 +37,8 @@ _SESSION = {
     "wait_timeout": "28800",  # seconds between two statements: training may sit between two tables
     "group_concat_max_len": "1000000",
 }
+# Text by its bytes, spaces at the end included: MariaDB's, MySQL 8's, and what older servers have.
+_KEY_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
 _TLS_FILES = {"ssl_ca", "ssl_cert", "ssl_key"}
 _FLAGS = {"ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
@@ -57,7 +59,9 @@ class MySQLAdapter:
         self._driver = pymysql
         self.database = address.database
         with closing(self._connect()) as connection, self._errors(ConnectError):
-            self.identity = _identity(partial(_query, connection), self.database)
+            query = partial(_query, connection)
+            self.identity = _identity(query, self.database)
+            self._key_collation = next(name for name in _KEY_COLLATIONS if query("SHOW COLLATION LIKE %s", name))
 
     @property
     def url(self) -> str:
@@ -85,17 +89,17 @@ class MySQLAdapter:
             yield MySQLSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return _in_own_words(schema)[1]
+        return self._in_own_words(schema)[1]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = _in_own_words(schema)
+        schema, _ = self._in_own_words(schema)
         with closing(self._connect()) as connection, self._errors(TargetError):
             refuse(partial(_query, connection), self.database, schema, mode)
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[MySQLLoad]:
         """Tables and rows gather in a staging database; one RENAME TABLE at the end puts them in place."""
-        schema, _ = _in_own_words(schema)
+        schema, _ = self._in_own_words(schema)
         with closing(self._connect()) as connection:
             load = MySQLLoad(connection, partial(_query, connection), self.database, schema, mode)
             try:
@@ -122,10 +126,18 @@ class MySQLAdapter:
             remove_leftovers(query, self.database)
 
     def validate(self, schema: Schema) -> list[Violation]:
-        schema, _ = _in_own_words(schema)
+        schema, _ = self._in_own_words(schema)
         with closing(self._connect()) as connection, self._errors(SourceError):
             query = partial(_query, connection)
             return count_violations(schema, MYSQL, lambda statement: int(query(statement)[0][0]))
+
+    def _in_own_words(self, schema: Schema) -> tuple[Schema, list[str]]:
+        """The schema as this server would have it, and what is lost on the way."""
+        if schema.dialect == self.dialect:
+            return schema, []
+        schema, losses = translate(schema, MYSQL)
+        schema, more = fit(schema, self._key_collation)
+        return schema, losses + more
 
     def _connect(self) -> Any:
         """A new connection: UTC, strict, every statement a transaction of its own."""
@@ -194,15 +206,6 @@ class MySQLSnapshot:
     def _cancel(self) -> None:
         with suppress(DbsynthError, self._adapter._driver.MySQLError), closing(self._adapter._connect()) as other:
             _query(other, f"KILL QUERY {self._connection.thread_id()}")
-
-
-def _in_own_words(schema: Schema) -> tuple[Schema, list[str]]:
-    """The schema as this server would have it, and what is lost on the way."""
-    if schema.dialect == MYSQL.name:
-        return schema, []
-    schema, losses = translate(schema, MYSQL)
-    schema, more = fit(schema)
-    return schema, losses + more
 
 
 def _query(connection: Any, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

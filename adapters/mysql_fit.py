@@ -14,15 +14,16 @@ __all__ = ["fit", "with_unique_checks"]
 _KEY_BYTES, _ROW_BYTES, _CHARACTER_BYTES = 3072, 65_535, 4
 _NAME_LENGTH = 64
 _SMALL = 40  # bytes that count for a column that is no VARCHAR: generous
-# Elsewhere 'a' and 'A' are two keys; in MySQL's own collations they are one.
-_KEY_COLLATION = "utf8mb4_bin"
 _NO_LITERAL_DEFAULT = re.compile(r"(long|medium|tiny)?(text|blob)|json", re.IGNORECASE)
 
 
-def fit(schema: Schema) -> tuple[Schema, list[str]]:
-    """The schema, already in MySQL's types, as the server takes it, and a sentence for each loss."""
+def fit(schema: Schema, key_collation: str) -> tuple[Schema, list[str]]:
+    """The schema, already in MySQL's types, as the server takes it, and a sentence for each loss.
+
+    Text in keys gets `key_collation`: elsewhere 'a', 'A' and 'a ' are three keys, in MySQL's usual collations one.
+    """
     losses: list[str] = []
-    return replace(schema, tables=tuple(_fit_table(schema, table, losses) for table in schema.tables)), losses
+    return replace(schema, tables=tuple(_fit_table(schema, table, key_collation, losses) for table in schema.tables)), losses
 
 
 def with_unique_checks(schema: Schema) -> Schema:
@@ -42,9 +43,9 @@ def with_unique_checks(schema: Schema) -> Schema:
     return replace(schema, tables=tuple(tables))
 
 
-def _fit_table(schema: Schema, table: Table, losses: list[str]) -> Table:
+def _fit_table(schema: Schema, table: Table, key_collation: str, losses: list[str]) -> Table:
     in_key = key_columns(schema, table)
-    columns = {column.name: _fit_column(column, column.name in in_key) for column in table.columns}
+    columns = {column.name: _fit_column(column, key_collation if column.name in in_key else None) for column in table.columns}
     keys = [table.primary_key, *(key.columns for key in table.unique_keys)]
     keys += [key.columns for key in schema.foreign_keys_of(table.name)] + [index.columns for index in table.indexes]
     for key in keys:
@@ -57,9 +58,9 @@ def _fit_table(schema: Schema, table: Table, losses: list[str]) -> Table:
     return replace(table, columns=tuple(columns.values()))
 
 
-def _fit_column(column: Column, in_key: bool) -> Column:
-    if in_key and column.kind in (Kind.TEXT, Kind.OTHER):
-        column = replace(column, collation=_KEY_COLLATION)
+def _fit_column(column: Column, collation: str | None) -> Column:
+    if collation and column.kind in (Kind.TEXT, Kind.OTHER):
+        column = replace(column, collation=collation)
     default = column.default
     if default and not default.startswith("(") and _NO_LITERAL_DEFAULT.match(column.native_type):
         column = replace(column, default=f"({default})")
@@ -89,4 +90,4 @@ def _lengthen_row(columns: dict[str, Column], in_key: set[str]) -> None:
         if total <= _ROW_BYTES:
             break
         total -= sizes[name]
-        columns[name] = _fit_column(replace(columns[name], native_type="LONGTEXT"), in_key=False)
+        columns[name] = _fit_column(replace(columns[name], native_type="LONGTEXT"), None)

@@ -239,7 +239,7 @@ class MySQLLoad:
         self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
         steps = [step for name in replaced for step in self._triggers(name)] + [(r.drop, r.add) for r in outside]
         for _, redo in steps:
-            self._query(f"INSERT INTO {journal} (statement) VALUES (%s)", redo)
+            self._query(f"INSERT INTO {journal} (statement) VALUES ({MYSQL.literal(redo)})")
         moves = [f"{_name(self._database, name)} TO {_name(self._old, name)}" for name in replaced]
         moves += [f"{_name(self._staging, name)} TO {_name(self._database, name)}" for name in names]
         self._query(f"USE {MYSQL.quote(self._database)}")
@@ -320,7 +320,7 @@ def remove_leftovers(query: Query, database: str) -> None:
             query(f"USE {MYSQL.quote(database)}")
             for n, statement in query(f"SELECT n, statement FROM {_name(name, _JOURNAL)} ORDER BY n"):
                 _restore(query, statement)
-                query(f"DELETE FROM {_name(name, _JOURNAL)} WHERE n = %s", n)
+                query(f"DELETE FROM {_name(name, _JOURNAL)} WHERE n = {n}")
         query(f"DROP DATABASE IF EXISTS {MYSQL.quote(name)}")
     query("SET SESSION foreign_key_checks = 1")
 
@@ -347,8 +347,9 @@ def _references(query: Query, condition: str, value: str) -> list[_Reference]:
     for *key, on_delete, on_update, column, parent_column in query(
         "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, "
         "r.DELETE_RULE, r.UPDATE_RULE, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME "
-        "FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA "
-        "AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME "
+        "FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r "
+        "ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME "
+        "AND r.TABLE_NAME = k.TABLE_NAME "
         f"WHERE {condition} AND k.REFERENCED_TABLE_NAME IS NOT NULL "
         "ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION",
         value,
@@ -363,6 +364,8 @@ def _written_form(column: Column, type_: pa.DataType) -> str:
         return "UNHEX({})"
     if column.native_type.startswith("bit"):
         return "CAST({} AS UNSIGNED)" if pa.types.is_boolean(type_) else "CAST(CONV({}, 2, 10) AS UNSIGNED)"
+    if column.native_type.startswith("year"):  # the text '0' means 2000
+        return "CAST({} AS UNSIGNED)"
     return "{}"
 
 

@@ -102,8 +102,8 @@ def test_two_spellings_of_a_url_are_one_database(mysql_url, new_mysql):
 def test_rows_are_read_as_the_driver_reads_them(mysql_url, sql):
     sql(mysql_url, "CREATE TABLE t (id int, a varchar(700), b double, c decimal(9,2), d datetime(6), e blob)")
     sql(mysql_url, "INSERT INTO t SELECT seq, IF(seq % 7 = 0, NULL, REPEAT(CONCAT('ü', seq, CHAR(10)), seq % 90)), "
-                   "rand(seq), IF(seq % 3 = 0, NULL, seq / 7), '2020-01-01' + INTERVAL seq * 1e6 MICROSECOND, UNHEX(MD5(seq)) "
-                   "FROM seq_1_to_40000")  # fmt: skip
+                   "rand(seq), IF(seq % 3 = 0, NULL, seq / 7), '2020-01-01' + INTERVAL seq * 1e6 MICROSECOND, "
+                   "UNHEX(MD5(seq)) FROM seq_1_to_40000")  # fmt: skip
     rows = read(mysql_url, "t")
     assert sorted(zip(*rows.values(), strict=True)) == sorted(sql(mysql_url, "SELECT * FROM t"))
 
@@ -159,6 +159,18 @@ def test_kinds_that_only_the_rows_settle(mysql_url, sql):
     assert rows["sure"] == ["2020-00-01 00:00:00", "0000-00-00 00:00:00", "2020-01-01 00:00:00"]
     assert rows["big"] == [decimal.Decimal(18446744073709551615), 0, None]
     assert rows["day"][1] == datetime.date(9999, 12, 31)
+
+
+def test_zero_dates_and_long_times_are_kept_where_they_stood(mysql_url, new_mysql, sql, open_url, copy_database):
+    sql(mysql_url, """
+        CREATE TABLE t (id int PRIMARY KEY, sure date NOT NULL DEFAULT '0000-00-00', runs time, year year);
+        SET sql_mode = '';
+        INSERT INTO t VALUES (1, '0000-00-00', '-838:59:59', 0), (2, '2020-02-00', '100:00:00', 2155)
+    """)
+    target = new_mysql()
+    copy_database(open_url(mysql_url), open_url(target))
+    text = "SELECT id, CONCAT(sure), CONCAT(runs), year FROM t"
+    assert sql(target, text) == sql(mysql_url, text)
 
 
 def test_a_value_that_came_after_the_schema_was_read_is_named(mysql_url, sql):
@@ -227,7 +239,6 @@ def test_a_reference_to_no_row_is_refused(two_tables, sql):
     schema = target.read_schema()
     with pytest.raises(TargetError, match=r"child_parent.* 1 row"), target.load(schema, Mode.REPLACE) as load:
         load.write_rows(schema.table("child"), [batch(id=[1], parent=[9])])
-        load.write_rows(schema.table("parent"), [batch(id=[1], name=["x"])])
     assert definitions(two_tables, sql) == before
 
 
@@ -343,6 +354,47 @@ def test_a_second_load_at_the_same_time_is_refused(two_tables, monkeypatch):
     refused = pytest.raises(TargetError, match="another load")
     with first.load(schema, Mode.REPLACE), refused, second.load(schema, Mode.REPLACE):
         pass
+
+
+def test_an_interrupt_leaves_the_target_as_it_was(two_tables, sql):
+    before = definitions(two_tables, sql)
+    target = open_database(two_tables)
+    schema = target.read_schema()
+
+    def batches():
+        yield batch(id=[5], name=["x"])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), target.load(schema, Mode.REPLACE) as load:
+        load.write_rows(schema.table("parent"), batches())
+    assert definitions(two_tables, sql) == before
+    assert staging_databases(two_tables, sql) == []
+
+
+def test_text_keys_from_elsewhere_keep_their_case(new_sqlite, mysql_url, sql, open_url, copy_database, rows_of):
+    source = new_sqlite()
+    sql(source, """
+        CREATE TABLE word (word TEXT PRIMARY KEY, a VARCHAR(900), b VARCHAR(900), c TEXT DEFAULT 'x', UNIQUE (a, b));
+        CREATE TABLE spelling (word TEXT REFERENCES word, n INTEGER, PRIMARY KEY (word, n));
+        INSERT INTO word VALUES ('a', 'x', 'y', 'b'), ('A', 'X', 'Y', NULL), ('á', 'x ', 'y', '');
+        INSERT INTO word VALUES ('a ', 'z', 'z', 'z');
+        INSERT INTO spelling VALUES ('A', 1), ('a', 1), ('a ', 1);
+    """)
+    target = open_url(mysql_url)
+    losses = target.losses(open_url(source).read_schema())
+    assert any("'a' of table 'word'" in loss and "characters" in loss for loss in losses)
+    copy_database(open_url(source), target)
+    assert rows_of(target)["word"] == rows_of(open_url(source))["word"]
+    assert rows_of(target)["spelling"] == rows_of(open_url(source))["spelling"]
+
+
+def test_wide_rows_from_elsewhere_fit(new_sqlite, mysql_url, sql, open_url, copy_database, rows_of):
+    source = new_sqlite()
+    columns = ", ".join(f"c{i} VARCHAR(900)" for i in range(60))
+    sql(source, f"CREATE TABLE wide (id INTEGER PRIMARY KEY, {columns})")
+    sql(source, f"INSERT INTO wide VALUES (1{(', ' + repr('y' * 800)) * 60})")
+    copy_database(open_url(source), open_url(mysql_url))
+    assert rows_of(open_url(mysql_url)) == rows_of(open_url(source))
 
 
 def test_views_are_not_written_over(two_tables, new_mysql, sql):
