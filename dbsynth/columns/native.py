@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from .distinct import join, pick, texts_of
 from .patterns import distinct_integers
 
-__all__ = ["draw_binary", "draw_ip", "draw_mac", "draw_native", "draw_uuids", "learn_native", "native_form"]
+__all__ = ["draw_binary", "draw_ip", "draw_mac", "draw_native", "draw_uuids", "learn_native", "magic_of"]
 
 _CONSTANTS = {
     "box": "(1,1),(0,0)", "circle": "<(0,0),1>", "line": "{1,-1,0}", "lseg": "[(0,0),(1,1)]", "path": "[(0,0),(1,1)]",
@@ -41,8 +41,9 @@ def native_form(native_type: str) -> str | None:
     if word.endswith(("multirange", "range")):
         return "multirange" if word.endswith("multirange") else "range"
     known = {
-        "inet": "ip", "cidr": "cidr", "macaddr": "mac", "macaddr8": "mac8", "interval": "interval",
-        "tsvector": "tsvector", "money": "money", "set": "set", "ltree": "ltree", "lquery": "ltree", "vector": "vector",
+        "inet": "ip", "inet4": "ip", "inet6": "ip", "cidr": "cidr", "macaddr": "mac", "macaddr8": "mac8",
+        "interval": "interval", "tsvector": "tsvector", "money": "money", "set": "set", "ltree": "ltree",
+        "lquery": "ltree", "vector": "vector",
         "timetz": "timetz", "bit": "bits", "varbit": "varbits",
     }  # fmt: skip
     if full.startswith("bit varying"):
@@ -59,8 +60,8 @@ def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]
     form = native_form(native_type)
     full = native_type.lower()
     word = re.split(r"[\s(\[]", full.removeprefix("_"))[0]
-    if word in _SPATIAL and not any(re.fullmatch(r"\(.*,.*\)", value) for value in values[:5]):
-        return None  # MySQL's and PostGIS's: a binary form
+    if word in _SPATIAL and not any(re.fullmatch(r"[\[({].*,.*[)}\]]", value) for value in values[:5]):
+        return _learn_spatial(word, values)
     if form is None:
         return None
     size = re.search(r"\((\d+)", native_type)
@@ -83,10 +84,20 @@ def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]
         settings["hours"] = not values or sum(":" in value for value in values) > 0.5 * len(values)
         settings["days"] = sum(any(u in value for u in ("day", "mon", "year")) for value in values) > 0.3 * len(values)
     elif form == "ip":
-        settings["six"] = round(sum(value.count(":") > 1 for value in values) / max(len(values), 1), 3)
-    elif form == "mac":
-        settings["six"] = 0.0
+        six = sum(value.count(":") > 1 for value in values) / max(len(values), 1)
+        settings["six"] = 1.0 if word == "inet6" else 0.0 if word == "inet4" else round(six, 3)
     return settings
+
+
+def _learn_spatial(word: str, values: list[str]) -> dict[str, Any] | None:
+    """What is before the coordinates of points in the hexadecimal form of MySQL or PostGIS; None for other shapes."""
+    if word not in ("geometry", "point", "geography"):
+        return None
+    for start, size in ((r"[0-9A-F]{8}0101000000", 18), (r"0101000020[0-9A-F]{8}", 18), (r"0101000000", 10)):
+        found = {value[:size] for value in values if re.match(start, value, re.IGNORECASE)}
+        if values and len(found) == 1 and all(re.match(start, value, re.IGNORECASE) for value in values):
+            return {"form": "wkb", "size": None, "start": found.pop()}
+    return None
 
 
 def _array_lengths(values: list[str]) -> list[int]:
@@ -115,6 +126,7 @@ def draw_native(settings: dict[str, Any], n: int, rng: np.random.Generator) -> p
         "set": lambda: pick(settings["members"] or [""], n, rng),
         "bits": lambda: draw_bits(n, size, rng, settings["decimal"]),
         "varbits": lambda: draw_bits(n, size, rng, settings["decimal"]),
+        "wkb": lambda: join(settings["start"], _doubles(rng, n, 180), _doubles(rng, n, 80)),
         "vector": lambda: join("[", _joined(_coordinate(rng, n * size, 1), np.full(n, size)), "]"),
         "array": lambda: _arrays(settings, n, rng),
     }
@@ -131,6 +143,13 @@ def _number(rng: np.random.Generator, n: int, low: int, high: int) -> pa.Array:
 
 def _coordinate(rng: np.random.Generator, n: int, bound: int) -> pa.Array:
     return pa.array(np.round(rng.uniform(-bound, bound, n), 4)).cast(pa.string())
+
+
+def _doubles(rng: np.random.Generator, n: int, bound: int) -> pa.Array:
+    """Random numbers as the hexadecimal form of eight bytes, the lowest first."""
+    raw = np.round(rng.uniform(-bound, bound, n), 6).astype("<f8").view(np.uint8).reshape(n, 8)
+    digits = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
+    return texts_of(np.stack([digits[raw >> 4], digits[raw & 15]], axis=2).reshape(n, 16).astype(np.uint32))
 
 
 def _word(rng: np.random.Generator, n: int) -> pa.Array:
@@ -194,15 +213,31 @@ def draw_uuids(n: int, rng: np.random.Generator) -> pa.Array:
     return texts_of(out)
 
 
+_MAGIC = {"ffd8ff": "ffd8ffe000104a4649460001", "89504e47": "89504e470d0a1a0a", "47494638": "474946383961",
+          "25504446": "255044462d312e340a", "504b0304": "504b0304", "1f8b": "1f8b0800"}  # fmt: skip
+
+
+def magic_of(values: Sequence[bytes]) -> str:
+    """The first bytes, in hexadecimal, of files of the one well-known kind that most values are; else nothing."""
+    for start, whole in _MAGIC.items():
+        if sum(value.startswith(bytes.fromhex(start)) for value in values) > 0.8 * len(values):
+            return whole
+    return ""
+
+
 def draw_binary(
-    quantiles: Sequence[int], n: int, rng: np.random.Generator, *, unique: bool, limit: int | None
+    settings: dict[str, Any], n: int, rng: np.random.Generator, *, unique: bool, limit: int | None
 ) -> pa.Array:
     """Random bytes, with lengths drawn from the quantiles; at least 8 of them where values must differ."""
+    quantiles, start = settings["sizes"], np.frombuffer(bytes.fromhex(settings["magic"]), dtype=np.uint8)
     sizes = np.rint(np.interp(rng.random(n), np.linspace(0, 1, len(quantiles)), quantiles)).astype(np.int64)
     sizes = np.clip(sizes, 8 if unique else 0, limit)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    data = pa.py_buffer(rng.bytes(int(offsets[-1])))
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), n, [None, pa.py_buffer(offsets), data]).cast(pa.binary())
+    data = np.frombuffer(bytearray(rng.bytes(int(offsets[-1]))), dtype=np.uint8)
+    for i, byte in enumerate(start):
+        data[offsets[:-1][sizes > len(start) + 8] + i] = byte
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), n, buffers).cast(pa.binary())
 
 
 def draw_bits(n: int, size: int, rng: np.random.Generator, decimal: bool) -> pa.Array:

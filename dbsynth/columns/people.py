@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from .distinct import choose, join, pick
 
-__all__ = ["PERSON_FIELDS", "Persons", "draw_person_field", "draw_persons", "draw_place", "learn_style"]
+__all__ = ["PERSON_FIELDS", "PLACES", "Persons", "draw_person_field", "draw_persons", "draw_place", "learn_style"]
 
 PERSON_FIELDS = ("first_name", "last_name", "name", "email", "user_name")
+PLACES = ("street", "city", "address", "company", "country", "job")
 _DOMAINS = {"@example.org": 0.4, "@example.com": 0.4, "@example.net": 0.2}  # reserved: mail to them reaches nobody
 _MIXED = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pl_PL", "sv_SE")
 _POOL = 2500
@@ -183,18 +184,22 @@ def _emails(persons: Persons, number: pa.Array | None, rng, length: int | None, 
 def draw_place(
     how: str, style: dict, n: int, rng: np.random.Generator, length: int | None, digits: int
 ) -> pa.Array:
-    """Streets, cities, addresses and companies."""
+    """Streets, cities, addresses, companies, countries and jobs: one of `PLACES`."""
     if how == "company":
         text = _companies(style, n, rng, digits)
     elif how == "city":
         text = pick(_place_pool(_locales(style), int(rng.integers(2**31)), "city"), n, rng)
         text = text if digits == 0 else join(pick(("North ", "South ", "New ", "Upper ", "Old "), n, rng), text)
+    elif how in ("country", "job"):
+        pool = _place_pool(_locales(style)[:1], int(rng.integers(2**31)), how)
+        short = pool.filter(pc.less_equal(pc.utf8_length(pool), min(length or 28, 28)))
+        text = pick(short if len(short) else pool, n, rng)
     else:
         text = _streets(style, n, rng, digits)
         if how == "address" and style.get("words", 3) > 5:
             city = pick(_place_pool(_locales(style), int(rng.integers(2**31)), "city"), n, rng)
             text = join(text, ", ", city)
-    number = _number(n, digits, rng) if digits > 2 and how in ("city", "company") else None
+    number = _number(n, digits, rng) if digits > 2 and how not in ("street", "address") else None
     number = None if number is None else join(" ", number)
     return _tail(_cased(text, style), number, length)
 

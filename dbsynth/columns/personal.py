@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from ..schema import Column, Kind
-from .vocabulary import ALONE, COMPANIES, HOLLOW, NAMES, PEOPLE, PHRASES
+from .vocabulary import ALONE, AMBIGUOUS, COMPANIES, HOLLOW, NAMES, PEOPLE, PHRASES
 
 __all__ = ["PROVIDERS", "is_about_people", "recognise", "words_of"]
 
@@ -70,7 +70,11 @@ def recognise(table: str, column: Column, sample: pa.Array) -> str | None:
     said = _by_name(table, column)
     if said and _fits(said, column, values):
         return said
-    return _by_content(column, values, said)
+    if not said and column.kind is Kind.TEXT and _share(values, _FULL_NAME.fullmatch) > 0.8:
+        last = words_of(column.name)[-1:]
+        if (last and _is_person(last[0])) or last == ["by"]:  # author, assigned_agent, created_by
+            return "name"
+    return _by_content(column, values)
 
 
 # ------------------------------------------------------------------------------------------------------------ by name
@@ -94,16 +98,16 @@ def _by_name(table: str, column: Column) -> str | None:
 def _in_context(provider: str, phrase: str, before: list[str], table: str) -> str | None:
     """The provider, or None where the words before or the table turn it into something else."""
     about_people = is_about_people(table)
+    if phrase in AMBIGUOUS and not about_people:
+        return None
+    if before[-1:] == ["last"] and phrase == "login":  # a moment
+        return None
     if phrase == "nombre":
         return "first_name" if about_people and not before else None
     if phrase in ("shipname", "billname") and "ship" in words_of(table):
         return None
-    if provider == "last_name" and phrase == "lname":
-        return provider
     if provider == "city" and words_of(table)[-1:] in (["city"], ["cities"], ["town"], ["municipality"]):
         return None  # a list of places: reference data
-    if provider in ("street", "ip", "token") and set(before) & {"count", "is", "has", "num"}:
-        return None
     if set(before) & {"is", "has", "num", "count", "total", "allow", "send", "enable"}:
         return None
     return provider
@@ -117,7 +121,7 @@ def _plain_name(words: list[str], table: str) -> str | None:
     if owner:
         if owner[-1] in COMPANIES:
             return "company"
-        return "name" if _is_person(owner[-1]) and owner[-1] not in ("host", "family", "head", "lead") else None
+        return "name" if _is_person(owner[-1]) else None
     if is_about_people(table):
         return "name"
     head = [word for word in words_of(table.rsplit(".", 1)[-1]) if word not in HOLLOW]
@@ -139,6 +143,7 @@ _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|([0-9a-f]{4}\.){2}[0-9a-f]{4
 _PHONE = re.compile(r"(\+\d{1,3}[ .\-/(]?|\(\d{2,5}\) ?)[\d .\-/()]{5,}\d|\d{3}[-.]\d{3}[-.]\d{4}")
 _SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 _HASH = re.compile(r"\$(2[aby]|argon2id?|5|6|1)\$.+|pbkdf2_\w+\$.+|\{S?SHA\d*\}.+")
+_FULL_NAME = re.compile(r"[^\W\d_][\w.'’-]*( [^\W\d_][\w.'’-]*){1,3}")
 _CODE = re.compile(r"[A-Za-z]?\d[\d\-./ ]*")
 
 
@@ -204,7 +209,7 @@ def _is_degree(value: str) -> bool:
         return False
 
 
-def _by_content(column: Column, values: list[str], said: str | None) -> str | None:
+def _by_content(column: Column, values: list[str]) -> str | None:
     """What the sample alone shows beyond doubt."""
     if column.kind is Kind.OTHER:
         word = column.native_type.lower()

@@ -71,16 +71,22 @@ def _decimals(raw: np.ndarray) -> int:
 
 def draw_range(settings: dict[str, Any], column: Column, n: int, rng: np.random.Generator, unique: bool) -> pa.Array:
     """`n` values, no two alike where `unique`; fewer only where the column's type holds no more."""
+    settings = _finer(settings, column, n) if unique else settings
     points = settings["points"]
-    steps = np.rint(np.interp(rng.random(n), np.linspace(0, 1, len(points)), points)).astype(np.int64)
+    steps = _rounded(np.interp(rng.random(n), np.linspace(0, 1, len(points)), points))
     if unique:
         steps = _distinct_steps(steps, column, settings, rng)
+    steps = np.clip(steps, *_limits(column, settings))
     steps = np.sort(steps) if settings["ascending"] else steps
     return _off_grid(steps, column, settings["step"])
 
 
+def _rounded(numbers: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(numbers, -(2.0**62), 2.0**62)).astype(np.int64)
+
+
 def _distinct_steps(steps: np.ndarray, column: Column, settings: dict, rng: np.random.Generator) -> np.ndarray:
-    """The steps with those that repeat moved to free ones, inside the range while it has room, else above it."""
+    """The steps with those that repeat moved to free ones, inside the range while it has room, else around it."""
     low, high = _limits(column, settings)
     bottom, top = max(min(settings["points"]), low), min(max(settings["points"]), high)
     n = len(steps)
@@ -96,6 +102,18 @@ def _distinct_steps(steps: np.ndarray, column: Column, settings: dict, rng: np.r
     return rng.permutation(kept)
 
 
+def _finer(settings: dict[str, Any], column: Column, n: int) -> dict[str, Any]:
+    """The settings on a grid of shorter steps (hours for days) where `n` different times need one."""
+    step, points = int(settings["step"]), settings["points"]
+    if column.kind not in _TIMES or column.kind is Kind.DATE:
+        return settings
+    while step > 1 and points[-1] - points[0] < 2 * n:
+        shorter = next((s for s in _STEPS if s < step), 1)
+        points = [point * (step // shorter) for point in points]
+        step = shorter
+    return {**settings, "step": step, "points": points}
+
+
 def _limits(column: Column, settings: dict) -> tuple[int, int]:
     """The least and the greatest step that the column's type holds; numbers keep the sign of the source's."""
     signed = min(settings["points"]) < 0
@@ -107,8 +125,11 @@ def _limits(column: Column, settings: dict) -> tuple[int, int]:
         return (-(10 ** min(column.precision, 18)) + 1 if signed else 0), 10 ** min(column.precision, 18) - 1
     if column.kind is Kind.TIME:
         return 0, int(_DAY // settings["step"]) - 1
-    if column.kind in _TIMES:  # until the year 2262, so that no driver refuses
-        return -(2**62), 106_000 if column.kind is Kind.DATE else int(106_000 * _DAY // settings["step"])
+    if column.kind in _TIMES:
+        narrow = column.kind is Kind.TIMESTAMPTZ and column.native_type.lower().split("(")[0] == "timestamp"
+        first, last = (1, 24_854) if narrow else (-100_000, 106_000)  # days from 1970: MySQL's timestamp; 1696 to 2260
+        per_day = 1 if column.kind is Kind.DATE else _DAY // int(settings["step"])
+        return min(first * per_day, min(settings["points"])), max(last * per_day, max(settings["points"]))
     return (-(2**53) if signed else 0), 2**53
 
 

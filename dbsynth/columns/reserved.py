@@ -23,10 +23,14 @@ __all__ = ["draw_url", "learn_reserved", "learn_url"]
 def learn_reserved(provider: str, values: list[str], *, unique: bool, length: int | None) -> dict[str, Any]:
     """Shapes for one of "phone", "card_number", "iban", "national_id", "postcode", "password"; their check digit."""
     learn = {"phone": _phones, "card_number": _cards, "iban": _ibans, "national_id": _ids, "password": _passwords}
-    shapes = learn[provider](values, unique) if provider in learn else learn_shapes(values)
+    shapes = learn[provider](values, unique) if provider in learn else _postcodes(values)
     if length is not None:
         shapes = [shape for shape in shapes if len(positions_of(shape)) <= length] or [shape_of([DIGITS] * length)]
     return {"shapes": shapes, "check": {"card_number": "luhn", "iban": "iban"}.get(provider)}
+
+
+def _postcodes(values: list[str]) -> list[Shape]:
+    return common_shapes(values, 0.3) or [shape_of([DIGITS] * 5)]
 
 
 def _digit_places(positions: list[str]) -> list[int]:
@@ -47,7 +51,9 @@ def _phones(values: list[str], unique: bool) -> list[Shape]:
 def _american(positions: list[str], unique: bool) -> list[str]:
     """The positions, with a ten-digit number of North America moved to the exchange 555, lines 0100 to 0199."""
     places = _digit_places(positions)
-    if len(places) == 11 and positions[places[0]] == "1":
+    plus_one = len(places) == 11 and positions[0] == "+" and positions[2] in " (-."  # only America's code has one digit
+    if len(places) == 11 and (positions[places[0]] == "1" or plus_one):
+        positions[places[0]] = "1"
         places = places[1:]
     elif "+" in positions or positions[places[0] if places else 0] == "0":
         return positions
@@ -117,7 +123,7 @@ def learn_url(values: list[str]) -> dict[str, Any]:
     return {
         "scheme": kept or {"https://": 1.0},
         "ending": {e: round(k / n, 3) for e, k in sorted(endings.items()) if k >= 5} or {"": 1.0},
-        "depth": {d: round(k / n, 3) for d, k in sorted(depths.items())},
+        "depth": {d: round(k / n, 3) for d, k in sorted(depths.items())} or {"1": 1.0},
         "query": round(queries, 2),
         "slash": bool(paths) and sum(p.endswith("/") for p in paths) > 0.5 * n,
     }
@@ -126,12 +132,13 @@ def learn_url(values: list[str]) -> dict[str, Any]:
 def draw_url(settings: dict[str, Any], n: int, rng: np.random.Generator, length: int | None, digits: int) -> pa.Array:
     """Addresses on example.org, .com and .net; with `digits`, a number at the end of the path."""
     schemes = choose(settings["scheme"], n, rng)
-    bare = pc.equal(schemes, "")
+    depth = choose(settings["depth"], n, rng)
+    bare = pc.and_(pc.equal(schemes, ""), pc.not_equal(depth, "0"))  # a path alone
     host = pc.if_else(bare, "", pick(("example.org", "example.com", "example.net"), n, rng))
     number = None
     if digits:
         number = pa.array(rng.integers(10 ** (digits - 1), 10**digits, n)).cast(pa.string())
-    depth = pc.cast(choose(settings["depth"], n, rng), pa.int64())
+    depth = pc.cast(depth, pa.int64())
     path = pa.array([""] * n, pa.string())
     for level in range(1, 5):
         path = pc.if_else(pc.greater_equal(depth, level), join(path, "/", _slug(n, rng)), path)

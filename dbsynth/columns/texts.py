@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schema import Column, Kind
+from .distinct import join
 from .patterns import common_shapes, learn_shapes, signature
 from .ranges import draw_range, learn_range
 from .wording import learn_words
 
-__all__ = ["draw_written", "is_code", "learn_plain", "learn_written"]
+__all__ = ["draw_written", "is_code", "keywords", "learn_plain", "learn_written"]
 
 _FORMATS = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f",
     "%Y-%m-%d %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%H:%M:%S", "%H:%M",
 )  # fmt: skip
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_OFFSET = re.compile(r"(\d:\d\d(?:\.\d+)?) ?[+-]\d\d(:?\d\d)?$")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 
 
@@ -63,6 +66,20 @@ def _mixed_case(values: list[str]) -> float:
     return sum(bool(re.search("[a-z][A-Z]", value)) for value in values) / len(values)
 
 
+def keywords(values: list[str]) -> dict[str, float] | None:
+    """The shares of the few words a program knows (``open``, ``closed``); None where the texts are something else.
+
+    Each counts at least 20 rows and 1 % of them (a single character: 5), and together they are nearly all.
+    """
+    counts = Counter(values)
+    enough = max(20, 0.01 * len(values))
+    common = {w: k / len(values) for w, k in counts.items() if k >= (5 if len(w) == 1 else enough)}
+    plain = all(word and len(word) <= 32 and re.fullmatch(r"[\w-]+", word) for word in common)
+    if not common or len(common) > 30 or sum(common.values()) < 0.95 or not plain:
+        return None
+    return {word: round(share, 4) for word, share in common.items()}
+
+
 # ------------------------------------------------------------------------------------- numbers and dates, as text
 
 
@@ -72,6 +89,10 @@ def learn_written(values: list[str], *, numbers: bool = False) -> dict[str, Any]
     Words among them that are no date (``infinity``) may be a fifth.
     """
     sample = values[:2000]
+    offsets = [value for value in sample if _OFFSET.search(value)]
+    if len(offsets) >= 0.8 * len(sample) > 0:  # an instant with its time zone
+        found = learn_written([_OFFSET.sub(r"\1", value) for value in offsets])
+        return found and {**found, "suffix": "+00"}
     for form in _FORMATS:
         moments = [moment for value in sample[:50] if (moment := _parsed(value, form)) is not None]
         if sample and len(moments) >= max(0.8 * len(sample[:50]), 1):
@@ -109,10 +130,11 @@ def draw_written(settings: dict[str, Any], n: int, rng: np.random.Generator, uni
     moments = draw_range(settings, _timestamps(form), n, rng, unique)
     clear = form.replace(".%f", "")
     seconds = pc.cast(moments, pa.timestamp("s"), safe=False)
+    suffix = settings.get("suffix", "")
     texts = pc.strftime(seconds, format=clear)
     if clear == form:
-        return texts
+        return join(texts, suffix)
     micros = pc.cast(moments, pa.int64()).to_numpy() % 1_000_000
     width = 3 if settings["step"] >= 1000 else 6
     part = pa.array(micros // 10 ** (6 - width)).cast(pa.string())
-    return pc.binary_join_element_wise(texts, pc.utf8_lpad(part, width, "0"), ".")
+    return join(texts, ".", pc.utf8_lpad(part, width, "0"), suffix)

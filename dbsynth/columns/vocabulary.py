@@ -3,7 +3,7 @@
 English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Czech and the Nordic languages.
 """
 
-__all__ = ["ALONE", "COMPANIES", "HOLLOW", "NAMES", "PEOPLE", "PHRASES"]
+__all__ = ["ALONE", "AMBIGUOUS", "COMPANIES", "HOLLOW", "NAMES", "PEOPLE", "PHRASES"]
 
 
 def _set(words: str) -> frozenset[str]:
@@ -121,23 +121,23 @@ PHRASES = {phrase: provider for provider, phrases in _PHRASES_OF.items() for phr
 PEOPLE = _set("""
     accountholder actor admin administrator adult advisor agent alumni applicant artist assistant
     athlete attendee author beneficiary borrower buyer candidate caregiver caretaker cashier caller
-    celebrity chef child client clinician coach colleague contact contractor cook courier crew
-    customer dentist dependent director doctor donor driver editor employee engineer faculty family
-    farmer fan follower founder friend guardian guest guide head holder host instructor interviewee
-    inspector investor jockey judge landlord lawyer lead leader lecturer librarian lodger manager
-    member mentor musician nurse occupant officer operator owner parent parliamentarian participant
-    partner passenger patient payee payer people person personnel physician pilot player
-    policyholder politician practitioner president professor provider pupil recipient referee
-    relative reporter representative resident respondent reviewer rider runner sailor salesman
-    salesperson salesrep seller sender shareholder shopper signatory singer speaker spouse staff
-    student subscriber supervisor surgeon swimmer teacher technician tenant therapist tourist
-    trainee trainer traveler traveller tutor user victim visitor voter volunteer winner witness
-    worker writer kunde kunden kundin mitarbeiter angestellter benutzer nutzer patienten mitglied
-    mitglieder schueler lehrer fahrer personen ansprechpartner kontakt kontakte utilisateur employe
-    salarie personne adherent eleve abonne conducteur cliente clientes usuario empleado paciente
-    persona alumno contacto conductor socio utente dipendente paziente persone pessoa funcionario
-    aluno klant gebruiker medewerker persoon klient klienci uzytkownik pracownik osoba pacjent
-    zakaznik uzivatel zamestnanec kund anvandare anstalld bruker ansatt ansatte medarbejder
+    celebrity chef child client clinician coach colleague contact contractor cook courier customer
+    dentist dependent director doctor donor driver editor employee engineer farmer fan follower
+    founder friend guardian guest guide holder instructor interviewee inspector investor jockey
+    judge landlord lawyer leader lecturer librarian lodger manager member mentor musician nurse
+    occupant officer owner parent parliamentarian participant partner passenger patient
+    payee payer people person personnel physician pilot player policyholder politician practitioner
+    president professor pupil recipient referee relative reporter representative resident
+    respondent reviewer rider runner sailor salesman salesperson salesrep seller sender shareholder
+    shopper signatory singer speaker spouse staff student subscriber supervisor surgeon swimmer
+    teacher technician tenant therapist tourist trainee trainer traveler traveller tutor user victim
+    visitor voter volunteer winner witness worker writer kunde kunden kundin mitarbeiter
+    angestellter benutzer nutzer patienten mitglied mitglieder schueler lehrer fahrer personen
+    ansprechpartner kontakt kontakte utilisateur employe salarie personne adherent eleve abonne
+    conducteur cliente clientes usuario empleado paciente persona alumno contacto conductor socio
+    utente dipendente paziente persone pessoa funcionario aluno klant gebruiker medewerker persoon
+    klient klienci uzytkownik pracownik osoba pacjent zakaznik uzivatel zamestnanec kund anvandare
+    anstalld bruker ansatt ansatte medarbejder composer
 """)
 
 # Last words of a table's name that say nothing about what its rows are: the word before them does.
@@ -164,4 +164,9 @@ NAMES = _set("""
 ALONE = _set("""
     str via cap pin sin web link uri born long nick handle ort nie pan tin ein rua rue rfc portable
     mobil cep psc corporation firm handy uname secondname pseudo cardname beneficiary
+""")
+
+# Phrases that speak of people only in a table about people: short words, and words of several languages.
+AMBIGUOUS = _set("""
+    born cap cep ein handle nie ort pan pin portable psc rfc rua rue sin str tin via
 """)

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from .distinct import choose, join
 
-__all__ = ["draw_words", "language_of", "learn_words"]
+__all__ = ["draw_words", "language_of", "learn_words", "script_language"]
 
-_STREAM_WORDS = 60_000
+_STREAM_WORDS = (40_000, 400_000)  # at least and at most; between them, one for each text
 _CHUNK = 50_000  # rows cut from the stream at once
 _ENDS = ".!?…:"
 
@@ -46,6 +46,17 @@ _UNSPACED = {"ja_JP", "zh_CN", "th_TH"}
 def language_of(values: list[str]) -> str:
     """Faker's locale for the language the texts seem to be in, by script, then by stop words; "en_US" where unsure."""
     text = " ".join(values[:2000])[:200_000]
+    by_script = script_language(text)
+    if by_script != "en_US":
+        return by_script
+    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
+    hits = {locale: sum(words[w] for w in stop.split()) for locale, stop in _STOPWORDS.items()}
+    best = max(hits, key=hits.__getitem__)
+    return best if hits[best] >= max(5, 0.04 * words.total()) and hits[best] > 1.3 * hits["en_US"] else "en_US"
+
+
+def script_language(text: str) -> str:
+    """Faker's locale for the script of the text; "en_US" for Latin letters."""
     scripts = Counter()
     for char, times in Counter(c for c in text if c.isalpha()).items():
         scripts[unicodedata.name(char, "LATIN").split()[0].split("-")[0]] += times
@@ -57,10 +68,7 @@ def language_of(values: list[str]) -> str:
     if script != "LATIN":
         ukrainian = script == "CYRILLIC" and len(re.findall("[іїєґІЇЄҐ]", text)) > 0.01 * scripts.total()
         return "uk_UA" if ukrainian else _SCRIPTS.get(script, "en_US")
-    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
-    hits = {locale: sum(words[w] for w in stop.split()) for locale, stop in _STOPWORDS.items()}
-    best = max(hits, key=hits.__getitem__)
-    return best if hits[best] >= 5 and hits[best] > 1.3 * hits["en_US"] else "en_US"
+    return "en_US"
 
 
 def learn_words(values: list[str]) -> dict[str, Any]:
@@ -75,7 +83,7 @@ def learn_words(values: list[str]) -> dict[str, Any]:
         "lengths": _quantiles(lengths),
         "single": round(len(single) / len(values), 3),
         "single_lengths": _quantiles(np.array(single)) if len(single) >= 5 else [],
-        "case": _shares(map(_case_of, values)),
+        "case": _cases(values),
         "end": _shares(value[-1] if value[-1] in _ENDS else "" for value in values),
         "line": round(lines / max(len(tokens), 1), 4),
         "line_end": "\r\n" if any("\r\n" in value for value in values) else "\n",
@@ -97,10 +105,19 @@ def _shares(words) -> dict[str, float]:
     return {word: round(share, 3) for word, share in kept.items()}
 
 
+def _cases(values: list[str]) -> dict[str, float]:
+    """The shares of the cases; short capitals (``USA``) count only where nearly all texts are such."""
+    shares = _shares(map(_case_of, values))
+    short = shares.pop("short", 0.0)
+    if not shares or short > 0.8:
+        return {"upper": 1.0}
+    return shares
+
+
 def _case_of(text: str) -> str:
     letters = [c for c in text if c.isalpha()]
     if letters and all(c.isupper() for c in letters) and len(letters) > 1:
-        return "upper"
+        return "upper" if len(letters) > 4 else "short"
     starts = [word[0] for word in text.split() if word[0].isalpha()]
     if len(starts) > 1 and sum(c.isupper() for c in starts) >= 0.6 * len(starts):
         return "title"
@@ -120,13 +137,14 @@ def draw_words(
     room = None if length is None else max(length - (digits + 1 if digits else 0), 1)
     is_single = rng.random(n) < settings["single"]
     targets = _targets(settings, is_single, rng, room)
+    size = int(np.clip(n, *_STREAM_WORDS))
     spaced = settings["language"] not in _UNSPACED
     lined = rng.random(n) < settings["lined"]
     texts = pa.nulls(n, pa.string())
     for mask, draw in (
         (is_single, lambda t: _single_words(words, t, rng)),
-        (~is_single & ~lined, lambda t: _slices(_Stream(words, settings, rng, spaced, 0.0), t, rng)),
-        (~is_single & lined, lambda t: _slices(_Stream(words, settings, rng, spaced, settings["line"]), t, rng)),
+        (~is_single & ~lined, lambda t: _slices(_Stream(words, settings, rng, size, spaced, 0.0), t, rng)),
+        (~is_single & lined, lambda t: _slices(_Stream(words, settings, rng, size, spaced, settings["line"]), t, rng)),
     ):
         if mask.any():
             texts = pc.replace_with_mask(texts, pa.array(mask), draw(targets[mask]))
@@ -175,17 +193,19 @@ def _finished(settings, texts, n, rng, room, digits, length) -> pa.Array:
 class _Stream:
     """Words one after the other as UTF-8, with the byte and the character at which each starts and ends."""
 
-    def __init__(self, words: list[str], settings: dict, rng: np.random.Generator, spaced: bool, line: float) -> None:
-        tokens = np.array(words, dtype=object)[rng.integers(0, len(words), _STREAM_WORDS)]
-        numeric = rng.random(_STREAM_WORDS) < settings["number"]
+    def __init__(
+        self, words: list[str], settings: dict, rng: np.random.Generator, size: int, spaced: bool, line: float
+    ) -> None:
+        tokens = np.array(words, dtype=object)[rng.integers(0, len(words), size)]
+        numeric = rng.random(size) < settings["number"]
         tokens[numeric] = [str(x) for x in np.rint(10 ** rng.uniform(0, 3.3, int(numeric.sum()))).astype(int)]
-        marks = np.where(rng.random(_STREAM_WORDS) < settings["comma"], ",", "")
+        marks = np.where(rng.random(size) < settings["comma"], ",", "")
         if settings["lengths"][10] > 80:  # prose: sentences of some twelve words
-            stops = rng.random(_STREAM_WORDS) < 1 / 12
+            stops = rng.random(size) < 1 / 12
             marks = np.where(stops, ".", marks)
             after = np.flatnonzero(stops[:-1]) + 1
             tokens[after] = [token[:1].upper() + token[1:] for token in tokens[after]]
-        breaks = np.where(rng.random(_STREAM_WORDS) < line, settings["line_end"], " " if spaced else "")
+        breaks = np.where(rng.random(size) < line, settings["line_end"], " " if spaced else "")
         pieces = [f"{t}{m}{b}" for t, m, b in zip(tokens, marks, breaks, strict=True)]
         self.data = np.frombuffer("".join(pieces).encode(), dtype=np.uint8)
         self.byte_start, self.byte_end = _edges(tokens, pieces, lambda s: len(s.encode()))
@@ -224,7 +244,7 @@ def _gather(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
 def _single_words(words: list[str], targets: np.ndarray, rng: np.random.Generator) -> pa.Array:
     """One word per target, of that many characters or nearly so; two words in one where the target is longer."""
     ordered = sorted(words, key=len)
-    pairs = sorted((a + b for a in words[::9] for b in words[::13]), key=len)
+    pairs = sorted((f"{a}-{b}" for a in words[::9] for b in words[::13]), key=len)
     ordered = sorted(ordered + [p for p in pairs if len(p) > len(ordered[-1]) - 3], key=len)
     sizes = np.array([len(word) for word in ordered])
     targets = np.clip(targets, sizes[0], sizes[-1])
