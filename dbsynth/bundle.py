@@ -42,8 +42,8 @@ VERSION = 1
 _CLASSES = {
     c.__name__: c
     for c in (
-        Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric, Opened,
-        Quantiles, TableCodec, TableModel,
+        Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric,
+        Opened, Quantiles, TableCodec, TableModel,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, MLPDenoiser, ResidualDenoiser)}
@@ -82,7 +82,8 @@ def load_bundle(path: Path) -> DatabaseModel:
     try:
         manifest = json.loads((path / "manifest.json").read_text())
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is no bundle: it has no readable manifest.json; make one with `dbsynth fit`") from error
+        message = f"{path} is no bundle: it has no readable manifest.json; make one with `dbsynth fit`"
+        raise BundleError(message) from error
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
         found = manifest.get("version") if isinstance(manifest, dict) else None
         raise BundleError(f"{path} is of bundle version {found}, this program reads version {VERSION}; fit it anew")
@@ -124,7 +125,7 @@ def _digest(path: Path) -> str:
 
 
 def _pack(value: Any, arrays: dict[str, np.ndarray], tables: list[pa.Table]) -> Any:
-    """Plain JSON data; arrays, weights and tables go to their lists and leave their names. "$" marks what is not plain."""
+    """Plain JSON data; arrays, weights and tables go to their lists and leave their names. "$" marks what is not."""
 
     def pack(inner: Any) -> Any:
         return _pack(inner, arrays, tables)

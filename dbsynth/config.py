@@ -57,7 +57,7 @@ class Settings(BaseModel):
     n_clusters: int = Field(50, ge=1)  # k
     parent_scale: float = Field(1.0, ge=0)  # λ
     clustering: Literal["group", "vote"] = "group"  # a mixture over groups; or over rows, then the majority's vote
-    guidance: Literal["direct", "classifier"] = "direct"  # the label as the denoiser's input; or as a classifier's gradient
+    guidance: Literal["direct", "classifier"] = "direct"  # the label as the denoiser's input; or classifier's gradient
     guidance_scale: float = Field(1.0, ge=0)  # η, of the classifier's gradient
     ancestors: bool = True  # direct guidance hears the parent row and its ancestors, beside the label
     matching: bool = True  # off: rows of several parents meet at random

@@ -1,4 +1,4 @@
-"""Group sizes: how many children each parent row has, given its cluster label (ClavaDDPM, Section 4.1, steps 5 and 7)."""
+"""Group sizes: how many children each parent row has, given its label (ClavaDDPM, Section 4.1, steps 5 and 7)."""
 
 from __future__ import annotations
 

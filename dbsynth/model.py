@@ -120,7 +120,10 @@ def learn(
     )
     opened = {
         edge_name(key): learn_opened(
-            parents[key], plan.rows[key.parent], is_self_reference=key.is_self_reference, is_unique=_is_unique(schema, key)
+            parents[key],
+            plan.rows[key.parent],
+            is_self_reference=key.is_self_reference,
+            is_unique=_is_unique(schema, key),
         )
         for key in use.opened
     }
@@ -373,7 +376,8 @@ def _number(
     for name, numbering in learned.numbering.items():
         if numbering.within:
             frame = pa.table({c: columns[c] for c in numbering.within if c in columns}).to_pandas()
-            position = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy() if len(frame) else np.arange(0)
+            groups = frame.groupby(list(frame.columns), sort=False)
+            position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
         else:
             position = np.arange(n)
         numbers = pa.array(numbering.start + numbering.step * position, pa.int64())

@@ -1,7 +1,8 @@
 """What becomes of each table and column: kept, modelled, fabricated or invented as a key, each with its reason.
 
-The defaults are safe: a column is modelled only if its values are numbers, times, truths or few enough to be categories;
-text that names people or has too many values is fabricated; nothing is kept but small lookup tables without personal data.
+The defaults are safe: a column is modelled only if its values are numbers, times, truths or few enough to be
+categories; text that names people or has too many values is fabricated; nothing is kept but small lookup tables without
+personal data.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _LOOKUP_CHILDREN = 5  # fewest child rows per row of it
 _MAX_CATEGORIES = 500
 _ROWS_PER_CATEGORY = 5  # of a text column with many values; a few values may be rarer
 _FEW_CATEGORIES = 50
-_MODELLED_ANYWAY = frozenset({"city", "postcode", "company", "latitude", "longitude", "date_of_birth"})  # if values are few
+# Personal, but modelled where values are few.
+_MODELLED_ANYWAY = frozenset({"city", "postcode", "company", "latitude", "longitude", "date_of_birth"})
 
 
 class Fate(StrEnum):
@@ -155,7 +157,9 @@ def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], ro
     """A small table that others refer to, that refers to none, whose rows have names, and none of people."""
     children = [rows[key.child] for key in schema.foreign_keys_to(table.name)]
     n = rows[table.name]
-    if not 0 < n <= _LOOKUP_ROWS or schema.foreign_keys_of(table.name) or max(children, default=0) < _LOOKUP_CHILDREN * n:
+    if not 0 < n <= _LOOKUP_ROWS or schema.foreign_keys_of(table.name):
+        return False
+    if max(children, default=0) < _LOOKUP_CHILDREN * n:
         return False
     values = read(table.name)
     if is_about_people(table.name):

@@ -195,13 +195,14 @@ class Schema:
             for name, columns in ((key.child, key.columns), (key.parent, key.parent_columns)):
                 if name not in by_name:
                     raise SchemaError(
-                        f"foreign key {key.name!r} of table {key.child!r} refers to table {name!r}, which is not there; "
-                        "create that table or drop the constraint"
+                        f"foreign key {key.name!r} of table {key.child!r} refers to table {name!r}, which is not "
+                        "there; create that table or drop the constraint"
                     )
                 missing = set(columns) - set(by_name[name].column_names)
                 if missing:
                     raise SchemaError(
-                        f"foreign key {key.name!r} names column {sorted(missing)[0]!r}, which table {name!r} does not have"
+                        f"foreign key {key.name!r} names column {sorted(missing)[0]!r}, which table {name!r} does not "
+                        "have"
                     )
 
     @cached_property
@@ -277,7 +278,8 @@ class Schema:
 
         def table(entry: dict[str, Any]) -> Table:
             columns = tuple(
-                Column(**{**c, "kind": Kind(c["kind"]), "enum_values": tuple(c["enum_values"])}) for c in entry["columns"]
+                Column(**{**c, "kind": Kind(c["kind"]), "enum_values": tuple(c["enum_values"])})
+                for c in entry["columns"]
             )
             return Table(**{
                 **entry,
@@ -315,7 +317,7 @@ def _find_cycle(names: Iterable[str], keys: list[ForeignKey]) -> list[ForeignKey
                 if trail:
                     trail.pop()
             elif key.parent in on_trail:
-                return trail[on_trail.index(key.parent):] + [key]
+                return [*trail[on_trail.index(key.parent) :], key]
             elif key.parent not in done:
                 trail.append(key)
                 on_trail.append(key.parent)

@@ -31,7 +31,9 @@ class Workspace:
         self._files: dict[str, Path] = {}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:

@@ -1,7 +1,7 @@
 """Relation-aware clustering: one latent label for each parent row and the group of children that refer to it.
 
-ClavaDDPM, Section 4.3.1. The clusters are those of a Gaussian mixture with diagonal covariance on H = (X; λY), the child
-rows beside their parents. Two ways lead to one label per parent row:
+ClavaDDPM, Section 4.3.1. The clusters are those of a Gaussian mixture with diagonal covariance on H = (X; λY), the
+child rows beside their parents. Two ways lead to one label per parent row:
 
 - `vote`, the paper's: a mixture over child rows, then the majority among the rows of a group.
 - `group`, the default: a mixture over whole groups, whose likelihood is the paper's own Equation 10,
@@ -92,8 +92,8 @@ class _Groups:
     sizes: np.ndarray
 
     def subset(self, chosen: np.ndarray) -> _Groups:
-        rows = np.concatenate([np.arange(s, s + n) for s, n in zip(self.starts[chosen], self.sizes[chosen], strict=True)])
-        sizes = self.sizes[chosen]
+        starts, sizes = self.starts[chosen], self.sizes[chosen]
+        rows = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, sizes, strict=True)])
         return _Groups(self.x[rows], self.y[chosen], np.r_[0, np.cumsum(sizes)[:-1]], sizes)
 
 
@@ -144,7 +144,7 @@ def _start(groups: _Groups, s: np.ndarray, k: int, rng: np.random.Generator) -> 
 
 
 def _maximise(groups: _Groups, s: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """M-step: log π ``(k,)``, and mean and variance of the rows ``(k, d_x)`` and of the parents with size ``(k, d_y + 1)``."""
+    """M-step: log π ``(k,)``; mean and variance of the rows ``(k, d_x)``; of the parents with size ``(k, d_y + 1)``."""
     y = np.concatenate([groups.y, s], axis=1)
     rows = np.repeat(weights, groups.sizes, axis=0)
     log_pi = np.log((weights.sum(0) + 1e-9) / (len(weights) + 1e-9 * weights.shape[1]))

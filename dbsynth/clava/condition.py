@@ -43,8 +43,8 @@ def edge_features(
 ) -> np.ndarray:
     """What each parent row tells the children of one edge, float32 ``(n_parents + 2, n_conditions)``.
 
-    The label's indicator, the group's size on a log scale, and the parent's features unless they are None. The row before
-    the last is a null key's, the last one that of a parent not to be heard.
+    The label's indicator, the group's size on a log scale, and the parent's features unless they are None. The row
+    before the last is a null key's, the last one that of a parent not to be heard.
     """
     n = len(labels)
     matrix = np.zeros((n + 2, n_labels + 2 + (0 if features is None else features.shape[1])), dtype=np.float32)

@@ -1,12 +1,12 @@
 """The multi-parent dilemma (ClavaDDPM, Section 4.3.3): which parents the rows of a child with several parents have.
 
-Each parent brings its own version of the child: as many row places as its groups have members. All versions have the same
-number of rows (null keys are places, too), so a match is a pairing in which no row is lost.
+Each parent brings its own version of the child: as many row places as its groups have members. All versions have the
+same number of rows (null keys are places, too), so a match is a pairing in which no row is lost.
 
-- `values`, the paper's: versions are drawn row by row from their own parent's label, and rows of two versions are paired
-  with their nearest neighbours.
-- `labels`, the default. NOTE[DIFF]: rows ask for the combination of parents' labels that real rows have, and take places
-  that parents of these labels offer. Values are drawn after, once, given all parents.
+- `values`, the paper's: versions are drawn row by row from their own parent's label, and rows of two versions are
+  paired with their nearest neighbours.
+- `labels`, the default. NOTE[DIFF]: rows ask for the combination of parents' labels that real rows have, and take
+  places that parents of these labels offer. Values are drawn after, once, given all parents.
 """
 
 from __future__ import annotations

@@ -410,7 +410,9 @@ def _all_features(database: EncodedDatabase, latents: Mapping[str, Latent]) -> d
 
 def _shape_of(database: EncodedDatabase) -> EncodedDatabase:
     """The database without its rows, but for those of kept tables."""
-    tables = {t: c if t in database.kept else replace(c, low=c.low[:0], high=c.high[:0]) for t, c in database.tables.items()}
+    tables = {
+        t: c if t in database.kept else replace(c, low=c.low[:0], high=c.high[:0]) for t, c in database.tables.items()
+    }
     edges = [e if e.child in database.kept else replace(e, rows=e.rows[:0]) for e in database.edges]
     return replace(database, tables=tables, edges=edges)
 

@@ -1,9 +1,9 @@
 """Columns of categories: their order, and the joint code of categories that belong together.
 
-A nominal column goes through the rank code like a number, so the order of its values matters: neighbours on the line are
-confused first. `order_by_meaning` puts values next to each other that go with the same values elsewhere. Categories of
-which one fixes another (an operation and its type) are coded as one variable, whose values are the tuples that occur:
-then the rule between them holds in every synthetic row.
+A nominal column goes through the rank code like a number, so the order of its values matters: neighbours on the line
+are confused first. `order_by_meaning` puts values next to each other that go with the same values elsewhere. Categories
+of which one fixes another (an operation and its type) are coded as one variable, whose values are the tuples that
+occur: then the rule between them holds in every synthetic row.
 """
 
 from __future__ import annotations

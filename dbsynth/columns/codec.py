@@ -88,7 +88,9 @@ class TableCodec:
     columns: Mapping[str, Column]
     variables: Sequence[Numeric | Categorical]
 
-    def decode(self, u: np.ndarray, types: Mapping[str, pa.DataType]) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+    def decode(
+        self, u: np.ndarray, types: Mapping[str, pa.DataType]
+    ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1]."""
         parts: dict[str, dict[str, np.ndarray]] = {}
         steps: dict[str, dict[str, float]] = {}
@@ -116,8 +118,8 @@ def learn_codecs(
 
     Args:
         tables: the rows.
-        edges: per foreign key its child, its parent, and the parent's row number of each child row, int64 ``(n_child,)``,
-            -1 for null. Categories take their meaning from the rows around them, too.
+        edges: per foreign key its child, its parent, and the parent's row number of each child row, int64
+            ``(n_child,)``, -1 for null. Categories take their meaning from the rows around them, too.
     """
     drafts = {name: _draft(data) for name, data in tables.items()}
     features = {name: draft.features() for name, draft in drafts.items()}
@@ -190,7 +192,8 @@ def _draft(data: TableData) -> _Draft:
     for name, x in data.extras.items():
         numeric.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
     joint = []
-    for group in joint_groups(codes, [len(v) for v in values]) if data.rows.num_rows else [[i] for i in range(len(codes))]:
+    alone = [[i] for i in range(len(codes))]
+    for group in joint_groups(codes, [len(v) for v in values]) if data.rows.num_rows else alone:
         tuples, joint_codes = np.unique(np.stack([codes[i] for i in group], axis=1), axis=0, return_inverse=True)
         members = [tuple(values[i][k] for i, k in zip(group, t, strict=True)) for t in tuples.tolist()]
         joint.append((tuple(names[i] for i in group), joint_codes.reshape(-1).astype(np.int64), members))

@@ -63,8 +63,9 @@ def learn_step(numbers: np.ndarray) -> float:
         return 0.0
     for decimals in range(_MAX_DECIMALS + 1):
         scaled = numbers * 10.0**decimals
-        if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1, np.abs(numbers))):
-            return max(1, int(np.gcd.reduce(np.round(scaled).astype(np.int64)))) / 10.0**decimals
+        whole = np.round(scaled)
+        if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - whole) < 1e-6 * np.maximum(1, np.abs(numbers))):
+            return max(1, int(np.gcd.reduce(whole.astype(np.int64)))) / 10.0**decimals
     return 0.0
 
 

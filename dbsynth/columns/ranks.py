@@ -1,9 +1,9 @@
 """The dequantised rank code: any ordered variable to a standard normal, and back with its very distribution.
 
-A value v becomes a uniform draw from the interval of its ranks, u in [F(v-), F(v)], and z = Φ⁻¹(u). Ties are spread over
-their interval by a fresh draw each time a row is read, so the code is continuous and exactly normal whatever the column
-holds: spikes, gaps and few levels included. Decoding is the inverse of the empirical distribution, so marginals come out
-right by construction.
+A value v becomes a uniform draw from the interval of its ranks, u in [F(v-), F(v)], and z = Φ⁻¹(u). Ties are spread
+over their interval by a fresh draw each time a row is read, so the code is continuous and exactly normal whatever the
+column holds: spikes, gaps and few levels included. Decoding is the inverse of the empirical distribution, so marginals
+come out right by construction.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Quantiles:
 
 
 def rank_intervals(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds ``[F(v-), F(v)]`` of each row's rank interval, float64 ``(n,)`` each; NaN (null) ranks below all values."""
+    """Bounds ``[F(v-), F(v)]`` of each row's rank interval, float64 ``(n,)`` each; NaN (null) is below all values."""
     n = len(numbers)
     ordered = np.sort(np.where(np.isnan(numbers), -np.inf, numbers))
     keys = np.where(np.isnan(numbers), -np.inf, numbers)

@@ -1,7 +1,8 @@
 """Continuous noise levels: the preconditioned denoiser of EDM and a few-step sampler.
 
-x = y + σ n with y the clean row (standard normal in every variable, so σ_data = 1) and n standard normal. From Karras et
-al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), and Lu et al., "DPM-Solver++" (2022).
+x = y + σ n with y the clean row (standard normal in every variable, so σ_data = 1) and n standard normal. From Karras
+et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), and Lu et al., "DPM-Solver++"
+(2022).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +89,7 @@ class ContinuousNoise:
         sigmas = karras_sigmas(self.n_steps, self.sigma_min, self.sigma_max).tolist()
         x = torch.randn(n, n_variables, generator=generator).to(condition.device) * sigmas[0]
         previous = None
-        for i, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        for i, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
             level = torch.full((n,), sigma, device=x.device)
             denoised = self.denoise(network, x, level, condition)
             if guidance is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class _LevelEmbedding(nn.Module):
 
 
 class ResidualDenoiser(nn.Module):
-    """A few residual blocks of one small width, one for each of ``layers``, with the level and the condition added at the door.
+    """A few residual blocks of one width, one for each of ``layers``; level and condition are added at the door.
 
     Shape:
         x ``(n, n_variables)``, level ``(n,)``, condition ``(n, n_conditions)`` -> ``(n, n_variables)``.
@@ -40,7 +41,8 @@ class ResidualDenoiser(nn.Module):
         width = layers[0]
         self.rows = nn.Linear(n_variables, width)
         self.condition = nn.Linear(n_conditions, width, bias=False) if n_conditions else None
-        self.level = nn.Sequential(_LevelEmbedding(32, 0.5, 8.0), nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
+        embedding = _LevelEmbedding(32, 0.5, 8.0)
+        self.level = nn.Sequential(embedding, nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
             for _ in layers
@@ -61,7 +63,7 @@ class ResidualDenoiser(nn.Module):
 def _mlp(widths: Sequence[int], n_out: int) -> nn.Sequential:
     """Plain layers with ReLU between them."""
     layers: list[nn.Module] = []
-    for n_in, width in zip(widths[:-1], widths[1:], strict=True):
+    for n_in, width in pairwise(widths):
         layers += [nn.Linear(n_in, width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], n_out))
 

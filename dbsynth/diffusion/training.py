@@ -91,8 +91,8 @@ def train(
             value = float(loss(average, held, torch.Generator().manual_seed(seed)) if n_held else current)
         if not math.isfinite(value):
             raise TrainingError(
-                f"table {name!r}: the loss is {value} at step {step + 1} with learning rate {schedule.learning_rate:g}; "
-                "try a lower learning_rate"
+                f"table {name!r}: the loss is {value} at step {step + 1} with learning rate "
+                f"{schedule.learning_rate:g}; try a lower learning_rate"
             )
         if n_held == 0 or value < best:
             best, since = value, 0

@@ -1,7 +1,7 @@
 """CHECK constraints: found broken before the target may see a row, and repaired by the values of a like row.
 
-sqlglot reads the expression in the source's dialect and DuckDB evaluates it over the columns. An expression that neither
-understands is left to the target's server, which has the last word anyway.
+sqlglot reads the expression in the source's dialect and DuckDB evaluates it over the columns. An expression that
+neither understands is left to the target's server, which has the last word anyway.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def satisfy_checks(
         columns = {**columns, **{name: columns[name].take(pa.array(source)) for name in named}}
     check, rows = next(iter(broken.items()))
     raise SchemaError(
-        f"table {table.name!r}: {len(rows)} synthetic rows break CHECK {check.name!r} ({check.expression}) and cannot be "
-        "repaired; keep the table, or drop the constraint in the source"
+        f"table {table.name!r}: {len(rows)} synthetic rows break CHECK {check.name!r} ({check.expression}) and cannot "
+        "be repaired; keep the table, or drop the constraint in the source"
     )
 
 

@@ -1,8 +1,8 @@
 """Foreign keys that are filled when all rows stand: self references, and the keys at which cycles were opened.
 
-A self reference keeps the shape of its hierarchy: how many rows stand at each depth, and how many children the rows of a
-depth have. The depth itself is drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows that
-are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of groups.
+A self reference keeps the shape of its hierarchy: how many rows stand at each depth, and how many children the rows of
+a depth have. The depth itself is drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows
+that are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of groups.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Opened", "depths", "fill_opened", "learn_opened"]
 
 
 def depths(parents: np.ndarray) -> np.ndarray:
-    """How many ancestors each row has, float64 ``(n,)``; a row that is its own parent has none, NaN is within a cycle."""
+    """How many ancestors each row has, float64 ``(n,)``; a row that is its own parent has none, NaN: in a cycle."""
     rows = np.arange(len(parents))
     depth = np.where((parents < 0) | (parents == rows), 0.0, np.nan)
     while True:

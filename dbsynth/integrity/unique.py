@@ -35,7 +35,8 @@ def part_repeats(
         name = changeable[attempt % len(changeable)] if changeable else None
         if name is None:
             break
-        for row, other in zip(repeated.tolist(), rng.integers(len(codes[name]), size=len(repeated)).tolist(), strict=True):
+        others = rng.integers(len(codes[name]), size=len(repeated))
+        for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]
     result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
