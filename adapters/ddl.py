@@ -40,6 +40,8 @@ class Dialect:
     exact_digits: ClassVar[int | None] = None
     # Only a primary key can be numbered by the server.
     identity_is_key: ClassVar[bool] = False
+    # A CHECK may speak of a column that the server numbers.
+    checks_identity: ClassVar[bool] = True
     # What the server does not do to children when a parent goes.
     missing_actions: ClassVar[frozenset[str]] = frozenset()
     # A transaction may break a foreign key on its way.
@@ -160,6 +162,7 @@ class MySQL(Dialect):
     has_time_zones = False
     exact_digits = 65
     identity_is_key = True
+    checks_identity = False
     missing_actions = frozenset({"SET DEFAULT"})
     defers_foreign_keys = False
     brackets_defaults_of = frozenset({Kind.TEXT, Kind.OTHER, Kind.JSON})

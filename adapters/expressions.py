@@ -17,15 +17,14 @@ from .ddl import Dialect
 
 __all__ = ["translate_default", "translate_expression"]
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<string>(?:_\w+)?'(?:[^'\\]|''|\\.)*')
+_TOKEN = r"""(?P<space>\s+)
+      | (?P<string>(?:_\w+)?'(?:[^'{escape}]|''|{escaped})*')
       | (?P<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`)
       | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)
       | (?P<word>[^\W\d][\w$]*)
-      | (?P<sign>::|<=|>=|<>|!=|[=<>+*(),\[\]-])""",
-    re.VERBOSE | re.DOTALL,
-)
+      | (?P<sign>::|<=|>=|<>|!=|[=<>+*(),\[\]-])"""
+_STANDARD_TOKEN = re.compile(_TOKEN.format(escape="", escaped="(?!)"), re.VERBOSE | re.DOTALL)
+_MYSQL_TOKEN = re.compile(_TOKEN.format(escape=r"\\", escaped=r"\\."), re.VERBOSE | re.DOTALL)  # where \ begins an escape
 _WORDS = {"AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "TRUE", "FALSE"}
 _CLASSES = {
     Kind.INTEGER: "number", Kind.DECIMAL: "number", Kind.FLOAT: "number", Kind.BOOLEAN: "boolean", Kind.TEXT: "text",
@@ -67,9 +66,10 @@ def _read(expression: str, source: str, columns: Mapping[str, Column]) -> list[_
     tokens, place = [], 0
     if source == "sqlite":  # the one dialect with names in square brackets
         expression = re.sub(r"('(?:[^']|'')*')|\[([^\]\"]*)\]", lambda m: m[1] or f'"{m[2]}"', expression)
+    pattern = _MYSQL_TOKEN if source == "mysql" else _STANDARD_TOKEN
     while place < len(expression):
-        match = _TOKEN.match(expression, place)
-        if not match:
+        match = pattern.match(expression, place)
+        if not match or (match.lastgroup == "word" and expression[match.end() :].startswith("'")):  # E'…', x'…'
             raise _NotPlain
         kind, text, place = match.lastgroup or "", match.group(), match.end()
         if kind == "string":

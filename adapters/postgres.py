@@ -272,6 +272,9 @@ class PostgresLoad:
                 if not batch.num_rows:
                     continue
                 columns, written = batch.schema.names, written + batch.num_rows
+                if not columns:
+                    cursor.executemany(f"INSERT INTO {POSTGRES.table_name(table)} DEFAULT VALUES", [()] * batch.num_rows)
+                    continue
                 if copy and columns != open_columns:
                     copy.__exit__(None, None, None)
                     copy = None

@@ -317,6 +317,12 @@ def _parsed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, pa.string()).cast(kind)
 
 
+def _times(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Times of day; Arrow reads them as part of a moment only."""
+    moments = [None if value is None else f"1970-01-01 {value}" for value in values]
+    return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(kind)
+
+
 def _decimals(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_decimal(kind):
         return _as_text(values, kind)
@@ -328,7 +334,7 @@ _CONVERTERS: dict[Kind, Callable[[Sequence[Any], pa.DataType], pa.Array]] = {
     Kind.BOOLEAN: lambda values, kind: pa.array([None if v is None else v != 0 for v in values], kind),
     Kind.DECIMAL: _decimals,
     Kind.DATE: _parsed,
-    Kind.TIME: _parsed,
+    Kind.TIME: _times,
     Kind.TIMESTAMP: _parsed,
     Kind.TIMESTAMPTZ: _parsed,
     Kind.OTHER: _as_text,

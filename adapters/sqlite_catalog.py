@@ -36,13 +36,15 @@ _STORED = {
     Kind.BOOLEAN: {"integer"}, Kind.BINARY: {"blob"},
 }  # fmt: skip
 
+# A modifier makes SQLite put days right: without one it takes February 30th for a date.
 _TIME_OF_DAY = (
-    "(time({0}) = CASE length({0}) WHEN 5 THEN {0} || ':00' ELSE substr({0}, 1, 8) END"
+    "({0} < '24' AND time({0}) = CASE length({0}) WHEN 5 THEN {0} || ':00' ELSE substr({0}, 1, 8) END"
     " AND (length({0}) <= 8 OR substr({0}, 9) GLOB '.[0-9]*' AND length({0}) BETWEEN 10 AND 15"
     " AND substr({0}, 10) NOT GLOB '*[^0-9]*'))"
 )
 _MOMENT = (
-    "(length({0}) = 10 AND date({0}) = {0} OR strftime('%Y-%m-%d %H:%M:%S', substr({0}, 1, 19)) ="
+    "(length({0}) = 10 AND date({0}, '+0 days') = {0}"
+    " OR strftime('%Y-%m-%d %H:%M:%S', substr({0}, 1, 19), '+0 days') ="
     " replace(substr({0}, 1, 19), 'T', ' ') AND (length({0}) = 19 OR substr({0}, 20) GLOB '.[0-9]*'"
     " AND length({0}) BETWEEN 21 AND 26 AND substr({0}, 21) NOT GLOB '*[^0-9]*'))"
 )
@@ -52,7 +54,7 @@ _UUID = "-".join(_HEX * n for n in (8, 4, 4, 4, 12))
 # What the text of a value must satisfy to be of a kind; {0} is the column.
 _VALID = {
     Kind.BOOLEAN: "{0} IN (0, 1)",
-    Kind.DATE: "date({0}) = {0}",
+    Kind.DATE: "date({0}, '+0 days') = {0}",
     Kind.TIME: _TIME_OF_DAY,
     Kind.TIMESTAMP: _MOMENT,
     Kind.TIMESTAMPTZ: "({0} GLOB '*+00:00' AND " + _MOMENT.format("substr({0}, 1, length({0}) - 6)") + ")",

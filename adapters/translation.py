@@ -51,7 +51,7 @@ class _Translation:
         keys = key_columns(self.schema, table)
         checks: list[Check] = []
         columns = tuple(self._column(table, column, column.name in keys, checks) for column in table.columns)
-        by_name = {column.name: column for column in table.columns}
+        by_name = {c.name: c for c in table.columns if self.dialect.checks_identity or not c.identity}
         for check in table.checks:
             expression = translate_expression(check.expression, self.schema.dialect, self.dialect, by_name)
             if expression:

@@ -1,0 +1,179 @@
+"""What is Postgres's own: its types, partitions, domains, identity columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters import Mode
+from dbsynth.errors import SourceError, TargetError
+from dbsynth.schema import Kind
+
+# Type -> values, in Postgres's own text; each column also gets a null.
+VALUES = {
+    "smallint": ["-32768", "0", "32767"],
+    "bigint": ["-9223372036854775808", "9223372036854775807"],
+    "numeric": ["NaN", "Infinity", "1e40", "0.000000000000000000001", "-1.10"],
+    "numeric(38,10)": ["9999999999999999999999999999.9999999999", "-0.0000000001", "0"],
+    "numeric(6,2)": ["NaN", "9999.99"],
+    "numeric(5,-2)": ["1234500"],
+    "numeric(3,5)": ["0.00123"],
+    "real": ["0.1", "3.4028235e+38", "NaN", "-Infinity"],
+    "double precision": ["0.1", "1.7976931348623157e+308", "5e-324", "Infinity"],
+    "boolean": ["t", "f"],
+    "date": ["0001-01-01", "9999-12-31", "1970-01-01"],
+    "date ": ["infinity", "0044-03-15 BC", "2024-02-29"],
+    "time": ["00:00:00", "23:59:59.999999", "12:30:00.5"],
+    "time ": ["24:00:00"],
+    "timetz": ["04:05:06.789-08"],
+    "timestamp": ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999", "2024-02-29 12:00:00.1"],
+    "timestamp ": ["-infinity", "12024-01-01 00:00:00"],
+    "timestamptz": ["2024-02-29 12:00:00+05:30", "1883-11-18 12:03:58-05"],
+    "interval": ["1 year 2 mons 3 days 04:05:06.789", "-1 days"],
+    "text": ["", "NULL", "\\N", "a\nb", 'quote " and \' and , comma', "🦆", "a\n\\.\nb"],
+    "varchar(10)": ["x" * 10, ""],
+    "char(5)": ["a", ""],
+    "uuid": ["00000000-0000-0000-0000-000000000000"],
+    "json": ['{"b": 1,  "a": [null, "\\u00e9"]}'],
+    "jsonb": ['{"a": 1.50}', "null"],
+    "bytea": ["\\x", "\\x00ff0a22"],
+    "inet": ["192.168.0.1/24", "::1"],
+    "money": ["$12.34"],
+    "bit(3)": ["101"],
+    "integer[]": ["{{1,2},{3,NULL}}", "{}"],
+    "text[]": ['{"a,b","c\\"d",NULL,""}'],
+    "int4range": ["[1,5)", "empty"],
+    "tsvector": ["'a':1 'b':2"],
+    "point": ["(1.5,-2)"],
+    "name": ["x"],
+    "oid": ["4294967295"],
+}
+
+
+def test_every_type_comes_back_as_the_same_text(new_postgres, open_url, copy_database, sql):
+    types = {f"c{i}": kind for i, kind in enumerate(VALUES)}
+    source_url, target_url = new_postgres(), new_postgres()
+    sql(source_url, f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, kind in types.items())})")
+    for name, kind in types.items():
+        for value in VALUES[kind]:
+            sql_value = value.replace("'", "''")
+            sql(source_url, f"INSERT INTO t ({name}) VALUES ('{sql_value}')")
+    source, target = open_url(source_url), open_url(target_url)
+    schema = copy_database(source, target)
+    assert target.read_schema() == schema
+    query = "SELECT t::text FROM t ORDER BY 1"
+    assert sql(target_url, query) == sql(source_url, query)
+    kinds = {types[column.name]: column.kind for column in schema.tables[0].columns}
+    assert kinds["date"] is Kind.DATE
+    assert kinds["date "] is Kind.OTHER
+    assert kinds["time "] is Kind.OTHER
+    assert kinds["timestamp "] is Kind.OTHER
+    assert kinds["numeric(6,2)"] is Kind.OTHER
+
+
+def test_a_value_that_came_after_the_schema_was_read_is_named(postgres_url, open_url, sql):
+    sql(postgres_url, "CREATE TABLE t (d date)")
+    adapter = open_url(postgres_url)
+    schema = adapter.read_schema()
+    sql(postgres_url, "INSERT INTO t VALUES ('infinity')")
+    with pytest.raises(SourceError, match="'t'.*read the schema again"), adapter.snapshot() as snapshot:
+        list(snapshot.read_rows(schema.tables[0], ["d"]))
+
+
+def test_partitions_are_read_through_their_parent(new_postgres, open_url, copy_database, rows_of, sql):
+    url = new_postgres()
+    sql(url, """
+        CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1);
+        CREATE TABLE part (id int, day date NOT NULL, parent int NOT NULL) PARTITION BY RANGE (day);
+        CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+        ALTER TABLE part_1 ADD FOREIGN KEY (parent) REFERENCES parent; ALTER TABLE part_2 ADD FOREIGN KEY (parent) REFERENCES parent;
+        INSERT INTO part VALUES (1, '2024-05-05', 1), (2, '2025-05-05', 1);
+        CREATE TABLE base (a int); CREATE TABLE heir (b int) INHERITS (base);
+        INSERT INTO base VALUES (1); INSERT INTO heir VALUES (2, 3);
+    """)  # fmt: skip
+    source = open_url(url)
+    schema = source.read_schema()
+    assert schema.table_names == ("base", "heir", "parent", "part")
+    assert [(key.child, key.columns, key.parent) for key in schema.foreign_keys] == [("part", ("parent",), "parent")]
+    target = open_url(new_postgres())
+    copy_database(source, target)
+    assert rows_of(target) == rows_of(source)
+    before = rows_of(source)
+    copy_database(target, source, Mode.REPLACE, schema)  # into the partitions, past keys, and not twice into the heirs
+    assert rows_of(source) == before
+    assert source.read_schema() == schema
+
+
+def test_domains_bring_their_conditions(new_postgres, open_url, sql):
+    url = new_postgres()
+    sql(url, """
+        CREATE DOMAIN share AS numeric(4,3) NOT NULL CHECK (VALUE >= 0) CHECK (VALUE <= 1);
+        CREATE DOMAIN quota AS share CHECK (VALUE < 0.5);
+        CREATE TABLE t (s share, q quota);
+    """)  # fmt: skip
+    table = open_url(url).read_schema().tables[0]
+    assert [(c.kind, c.precision, c.scale, c.nullable, c.native_type) for c in table.columns] == [
+        (Kind.DECIMAL, 4, 3, False, "share"), (Kind.DECIMAL, 4, 3, False, "quota"),
+    ]  # fmt: skip
+    assert {(check.expression, check.domain) for check in table.checks} >= {
+        ('"q"::numeric < 0.5', "quota"), ('"q" <= 1::numeric', "share"),
+    }  # fmt: skip
+
+
+def test_tables_outside_the_load_keep_their_keys_and_tables_in_it_their_triggers(new_postgres, open_url, copy_database, sql):
+    make = """
+        CREATE TABLE t (id int PRIMARY KEY, n int);
+        CREATE TABLE outside (t int CONSTRAINT outside_t REFERENCES t ON DELETE CASCADE);
+        CREATE TABLE log (n int);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (NEW.n); RETURN NEW; END';
+        CREATE TRIGGER note AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+        INSERT INTO t VALUES (1, 1); INSERT INTO outside VALUES (1);
+    """
+    source_url, target_url = new_postgres(), new_postgres()
+    sql(source_url, "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 5), (2, 6)")
+    sql(target_url, make)
+    source, target = open_url(source_url), open_url(target_url)
+    before = target.read_schema()
+    copy_database(source, target, Mode.REPLACE)
+    assert target.read_schema() == before
+    assert sql(target_url, "SELECT * FROM outside") == [(1,)]  # nothing cascaded
+    assert sql(target_url, "SELECT * FROM log") == [(1,)]
+    sql(target_url, "INSERT INTO t VALUES (3, 7)")
+    assert sql(target_url, "SELECT * FROM log ORDER BY 1") == [(1,), (7,)]
+    sql(source_url, "DELETE FROM t WHERE id = 1")
+    with pytest.raises(TargetError, match="outside_t"):
+        copy_database(source, target, Mode.REPLACE)
+    assert sql(target_url, "SELECT count(*) FROM t") == [(3,)]
+
+
+def test_a_failed_load_leaves_the_sequences_alone(postgres_url, open_url, sql):
+    import pyarrow as pa
+
+    sql(postgres_url, "CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0)); INSERT INTO t (n) VALUES (1)")
+    adapter = open_url(postgres_url)
+    schema = adapter.read_schema()
+    with pytest.raises(RuntimeError), adapter.load(schema, Mode.REPLACE) as load:  # noqa: PT012
+        load.write_rows(schema.tables[0], [pa.RecordBatch.from_pydict({"id": [50], "n": [1]})])
+        load.finish()
+        raise RuntimeError
+    assert sql(postgres_url, "INSERT INTO t (n) VALUES (2) RETURNING id") == [(2,)]
+
+
+def test_a_table_without_columns(new_postgres, open_url, copy_database, sql):
+    url, target_url = new_postgres(), new_postgres()
+    sql(url, "CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES; INSERT INTO nothing DEFAULT VALUES")
+    copy_database(open_url(url), open_url(target_url))
+    assert sql(target_url, "SELECT count(*) FROM nothing") == [(2,)]
+
+
+def test_a_lost_connection_is_one_line(postgres_url, open_url, sql):
+    sql(postgres_url, "CREATE TABLE t (id int)")
+    adapter = open_url(postgres_url)
+    schema = adapter.read_schema()
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with pytest.raises(TargetError), adapter.load(schema) as load:  # noqa: PT012
+        sql(postgres_url, kill)
+        load.write_rows(schema.tables[0], [])
+    with pytest.raises(SourceError, match="terminat|closed"), adapter.snapshot() as snapshot:  # noqa: PT012
+        sql(postgres_url, kill)
+        list(snapshot.read_rows(schema.tables[0], ["id"]))
