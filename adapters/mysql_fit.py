@@ -23,7 +23,8 @@ def fit(schema: Schema, key_collation: str) -> tuple[Schema, list[str]]:
     Text in keys gets `key_collation`: elsewhere 'a', 'A' and 'a ' are three keys, in MySQL's usual collations one.
     """
     losses: list[str] = []
-    return replace(schema, tables=tuple(_fit_table(schema, table, key_collation, losses) for table in schema.tables)), losses
+    tables = tuple(_fit_table(schema, table, key_collation, losses) for table in schema.tables)
+    return replace(schema, tables=tables), losses
 
 
 def with_unique_checks(schema: Schema) -> Schema:
@@ -45,7 +46,7 @@ def with_unique_checks(schema: Schema) -> Schema:
 
 def _fit_table(schema: Schema, table: Table, key_collation: str, losses: list[str]) -> Table:
     in_key = key_columns(schema, table)
-    columns = {column.name: _fit_column(column, key_collation if column.name in in_key else None) for column in table.columns}
+    columns = {c.name: _fit_column(c, key_collation if c.name in in_key else None) for c in table.columns}
     keys = [table.primary_key, *(key.columns for key in table.unique_keys)]
     keys += [key.columns for key in schema.foreign_keys_of(table.name)] + [index.columns for index in table.indexes]
     for key in keys:

@@ -310,12 +310,11 @@ def remove_leftovers(query: Query, database: str) -> None:
     Either all new tables stand in the target and the staging databases hold the old ones, or the other way round; in
     both cases what is in them is no longer needed.
     """
-    prefix = _staging_prefix(database)
-    found = query(
-        "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE LEFT(SCHEMA_NAME, %s) = %s", len(prefix), prefix
-    )
+    folds_names = query("SELECT @@lower_case_table_names")[0][0]
+    own = re.compile(re.escape(_staging_prefix(database)) + "[0-9a-f]{8}(_old)?", re.IGNORECASE if folds_names else 0)
+    found = [name for (name,) in query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA") if own.fullmatch(name)]
     query("SET SESSION foreign_key_checks = 0")
-    for (name,) in found:
+    for name in found:
         if query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s", name, _JOURNAL):
             query(f"USE {MYSQL.quote(database)}")
             for n, statement in query(f"SELECT n, statement FROM {_name(name, _JOURNAL)} ORDER BY n"):
