@@ -35,7 +35,9 @@ def refuse_shape(wanted: Table, found: Table) -> None:
                 "created"
             )
         if here[column.name].generated:
-            raise TargetError(f"the target computes column {column.name!r} of table {found.name!r}, the source stores it")
+            raise TargetError(
+                f"the target computes column {column.name!r} of table {found.name!r}, the source stores it"
+            )
     for name in here.keys() - set(wanted.column_names):
         column = here[name]
         if not (column.nullable or column.identity or column.generated or column.default is not None):
@@ -51,7 +53,11 @@ def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, s
         source = dialect.table_name(table)
         for column in table.columns:
             if not column.nullable:
-                yield table.name, f"NOT NULL {column.name}", f"SELECT count(*) FROM {source} WHERE {dialect.quote(column.name)} IS NULL"
+                yield (
+                    table.name,
+                    f"NOT NULL {column.name}",
+                    f"SELECT count(*) FROM {source} WHERE {dialect.quote(column.name)} IS NULL",
+                )
         keys = [("PRIMARY KEY", table.primary_key)] if table.primary_key else []
         keys += [(key.name, key.columns) for key in table.unique_keys]
         for name, columns in keys:
@@ -66,7 +72,9 @@ def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, s
         complete = " AND ".join(f"c.{dialect.quote(column)} IS NOT NULL" for column in key.columns)
         pairs = zip(key.columns, key.parent_columns, strict=True)
         same = " AND ".join(f"p.{dialect.quote(to)} = c.{dialect.quote(name)}" for name, to in pairs)
-        orphans = f"SELECT count(*) FROM {child} c WHERE {complete} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same})"
+        orphans = (
+            f"SELECT count(*) FROM {child} c WHERE {complete} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same})"
+        )
         yield key.child, key.name, orphans
 
 

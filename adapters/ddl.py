@@ -214,12 +214,19 @@ def create_table(schema: Schema, table: Table, dialect: Dialect) -> str:
     if table.primary_key and not rowid:
         lines.append(f"PRIMARY KEY ({dialect.quote_all(table.primary_key)})")
     lines += [
-        f"CONSTRAINT {dialect.quote(check.name)} CHECK ({check.expression})" for check in table.checks if not check.domain
+        f"CONSTRAINT {dialect.quote(check.name)} CHECK ({check.expression})"
+        for check in table.checks
+        if not check.domain
     ]
     if not dialect.adds_constraints_later:
         lines += [_foreign_key(schema, key, dialect) for key in schema.foreign_keys_of(table.name)]
     options = ", ".join(option for option in table.options if option != "AUTOINCREMENT")
-    return f"CREATE TABLE {dialect.table_name(table)} (\n  " + ",\n  ".join(lines) + "\n)" + (f" {options}" if options else "")
+    return (
+        f"CREATE TABLE {dialect.table_name(table)} (\n  "
+        + ",\n  ".join(lines)
+        + "\n)"
+        + (f" {options}" if options else "")
+    )
 
 
 def create_indexes(table: Table, dialect: Dialect) -> list[str]:

@@ -24,7 +24,9 @@ _TOKEN = r"""(?P<space>\s+)
       | (?P<word>[^\W\d][\w$]*)
       | (?P<sign>::|<=|>=|<>|!=|[=<>+*(),\[\]-])"""
 _STANDARD_TOKEN = re.compile(_TOKEN.format(escape="", escaped="(?!)"), re.VERBOSE | re.DOTALL)
-_MYSQL_TOKEN = re.compile(_TOKEN.format(escape=r"\\", escaped=r"\\."), re.VERBOSE | re.DOTALL)  # where \ begins an escape
+_MYSQL_TOKEN = re.compile(
+    _TOKEN.format(escape=r"\\", escaped=r"\\."), re.VERBOSE | re.DOTALL
+)  # where \ begins an escape
 _WORDS = {"AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "TRUE", "FALSE"}
 _CLASSES = {
     Kind.INTEGER: "number", Kind.DECIMAL: "number", Kind.FLOAT: "number", Kind.BOOLEAN: "boolean", Kind.TEXT: "text",
@@ -32,7 +34,9 @@ _CLASSES = {
     Kind.TIMESTAMPTZ: "moment",
 }  # fmt: skip
 _KEEPS_THE_VALUE = {"text", "character", "bpchar", "varchar", "numeric", "double"}  # casts of a column that may go
-_NOW = re.compile(r"(?i)(now|current_timestamp|localtimestamp|transaction_timestamp)\s*(\(\s*\d*\s*\))?|datetime\('now'\)")
+_NOW = re.compile(
+    r"(?i)(now|current_timestamp|localtimestamp|transaction_timestamp)\s*(\(\s*\d*\s*\))?|datetime\('now'\)"
+)
 
 
 class _Token(NamedTuple):
@@ -124,7 +128,7 @@ def _operand(tokens: list[_Token]) -> list[str]:
     if not tokens:
         raise _NotPlain
     start, depth = len(tokens) - 1, 0
-    for start in range(len(tokens) - 1, -1, -1):  # noqa: B007
+    for start in range(len(tokens) - 1, -1, -1):
         if tokens[start].kind == "sign":
             depth += {")": 1, "]": 1, "(": -1, "[": -1}.get(tokens[start].text, 0)
         if depth == 0:
@@ -146,13 +150,21 @@ def _lists(tokens: list[_Token]) -> list[_Token]:
         while i < len(tokens) and tokens[i].text == "(":
             i, depth = i + 1, depth + 1
         end = next((j for j in range(i, len(tokens)) if tokens[j] == ("sign", "]")), None)
-        if end is None or tokens[i].text != "ARRAY" or [t.text for t in tokens[end + 1 : end + 1 + depth]] != [")"] * depth:
+        if (
+            end is None
+            or tokens[i].text != "ARRAY"
+            or [t.text for t in tokens[end + 1 : end + 1 + depth]] != [")"] * depth
+        ):
             raise _NotPlain
         words = ["IN"] if pair[0] == "=" else ["NOT", "IN"]
         items = tokens[i + 2 : end]
         result += [*(_Token("word", w) for w in words), _Token("sign", "("), *items, _Token("sign", ")")]
         i = end + 1 + depth
-    if any(t.text in ("ANY", "ALL", "ARRAY", "[", "]") or t.kind == "type" for t in result if t.kind not in ("string", "column")):
+    if any(
+        t.text in ("ANY", "ALL", "ARRAY", "[", "]") or t.kind == "type"
+        for t in result
+        if t.kind not in ("string", "column")
+    ):
         raise _NotPlain
     return result
 

@@ -11,7 +11,7 @@ from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, NamedType, Sc
 
 from .ddl import POSTGRES
 
-__all__ = ["TABLES", "read_schema", "unusual_values"]
+__all__ = ["TABLES", "read_schema", "scalar"]
 
 _KINDS = {
     "int2": Kind.INTEGER, "int4": Kind.INTEGER, "int8": Kind.INTEGER, "numeric": Kind.DECIMAL,
@@ -97,7 +97,9 @@ _INDEXES = """
 """
 
 # A foreign key that every partition declares is one of the whole table.
-_PARTITIONS = "SELECT relid::oid AS oid FROM pg_partition_tree(%s::oid::regclass) WHERE isleaf AND relid <> %s::oid::regclass"
+_PARTITIONS = (
+    "SELECT relid::oid AS oid FROM pg_partition_tree(%s::oid::regclass) WHERE isleaf AND relid <> %s::oid::regclass"
+)
 
 
 def read_schema(connection: Any, *, scan: bool) -> Schema:
@@ -130,7 +132,7 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
             comment=row["comment"],
         )
         if scan:
-            unusual = unusual_values(connection, table, row["kind"])
+            unusual = _unusual_values(connection, table, row["kind"])
             table = replace(table, columns=tuple(
                 replace(c, kind=Kind.OTHER) if c.name in unusual else c for c in table.columns
             ))  # fmt: skip
@@ -142,7 +144,7 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
     return Schema("postgres", tuple(result), tuple(keys), tuple(types.definitions(used)))
 
 
-def unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
+def _unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
     """Names of columns with a value that the Arrow type of their kind cannot hold."""
     conditions = {}
     for column in table.columns:
@@ -197,7 +199,12 @@ class _Parts:
         if not table["is_default"]:
             spelled = f"{POSTGRES.quote(table['namespace'])}.{spelled}"
         return indexes + [
-            Index(c["name"], (), False, f"ALTER TABLE {spelled} ADD CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}")
+            Index(
+                c["name"],
+                (),
+                False,
+                f"ALTER TABLE {spelled} ADD CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}",
+            )
             for c in self.constraints[table["oid"]]
             if c["kind"] == "x"
         ]
@@ -315,3 +322,8 @@ class _Types:
             parts += [f"CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}" for c in self.checks[row["oid"]]]
             return " ".join(parts)
         return None
+
+
+def scalar(connection: Any, query: str, parameters: list[Any] | None = None) -> Any:
+    """The one value that a query returns."""
+    return next(iter(connection.execute(query, parameters).fetchone().values()))

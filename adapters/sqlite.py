@@ -145,7 +145,9 @@ class SQLiteAdapter:
             with closing(sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)) as connection:
                 connection.execute("PRAGMA query_only = ON")
                 connection.execute("BEGIN")
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the view is taken by the first query
+                connection.execute(
+                    "SELECT count(*) FROM sqlite_master"
+                ).fetchone()  # the view is taken by the first query
                 yield connection
 
     @contextmanager
@@ -285,7 +287,9 @@ def _refuse(connection: sqlite3.Connection, schema: Schema, mode: Mode) -> list[
     standing = [table for table in schema.tables if table.name in target.table_names]
     for table in standing:
         refuse_shape(table, target.table(table.name))
-    counts = {t.name: connection.execute(f"SELECT count(*) FROM {SQLITE.quote(t.name)}").fetchone()[0] for t in standing}
+    counts = {
+        t.name: connection.execute(f"SELECT count(*) FROM {SQLITE.quote(t.name)}").fetchone()[0] for t in standing
+    }
     refuse_rows(counts, mode)
     return [table.name for table in standing]
 

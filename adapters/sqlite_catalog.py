@@ -38,7 +38,7 @@ _STORED = {
 
 # A modifier makes SQLite put days right: without one it takes February 30th for a date.
 _TIME_OF_DAY = (
-    "({0} < '24' AND time({0}) = CASE length({0}) WHEN 5 THEN {0} || ':00' ELSE substr({0}, 1, 8) END"
+    "(substr({0}, 1, 2) < '24' AND time({0}) = CASE length({0}) WHEN 5 THEN {0} || ':00' ELSE substr({0}, 1, 8) END"
     " AND (length({0}) <= 8 OR substr({0}, 9) GLOB '.[0-9]*' AND length({0}) BETWEEN 10 AND 15"
     " AND substr({0}, 10) NOT GLOB '*[^0-9]*'))"
 )
@@ -181,7 +181,9 @@ def _read_indexes(
     """Unique keys, with the names the statement gives them, and the other indexes."""
     named = {tuple(c.lower() for c in names): label for label, names in text.unique_keys if label}
     collations = {column.name: (column.collation or "BINARY").upper() for column in columns}
-    definitions = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", [table]))
+    definitions = dict(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", [table])
+    )
     keys, indexes = [], []
     for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({SQLITE.quote(table)})").fetchall():
         if origin == "pk":

@@ -179,4 +179,6 @@ class _Translation:
         for table in self.schema.tables:
             for name in (table.name, *table.column_names):
                 if limit is not None and len(name.encode()) > limit:
-                    raise SchemaError(f"{name!r} is longer than the {limit} bytes that {self.dialect.name} takes; rename it")
+                    raise SchemaError(
+                        f"{name!r} is longer than the {limit} bytes that {self.dialect.name} takes; rename it"
+                    )

@@ -29,7 +29,7 @@ VALUES = {
     "timestamp ": ["-infinity", "12024-01-01 00:00:00"],
     "timestamptz": ["2024-02-29 12:00:00+05:30", "1883-11-18 12:03:58-05"],
     "interval": ["1 year 2 mons 3 days 04:05:06.789", "-1 days"],
-    "text": ["", "NULL", "\\N", "a\nb", 'quote " and \' and , comma', "🦆", "a\n\\.\nb"],
+    "text": ["", "NULL", "\\N", "a\nb", "quote \" and ' and , comma", "🦆", "a\n\\.\nb"],
     "varchar(10)": ["x" * 10, ""],
     "char(5)": ["a", ""],
     "uuid": ["00000000-0000-0000-0000-000000000000"],
@@ -120,7 +120,9 @@ def test_domains_bring_their_conditions(new_postgres, open_url, sql):
     }  # fmt: skip
 
 
-def test_tables_outside_the_load_keep_their_keys_and_tables_in_it_their_triggers(new_postgres, open_url, copy_database, sql):
+def test_tables_outside_the_load_keep_their_keys_and_tables_in_it_their_triggers(
+    new_postgres, open_url, copy_database, sql
+):
     make = """
         CREATE TABLE t (id int PRIMARY KEY, n int);
         CREATE TABLE outside (t int CONSTRAINT outside_t REFERENCES t ON DELETE CASCADE);

@@ -30,7 +30,11 @@ COLUMNS = [
     ("DATE", ["'2023-02-29'"], Kind.TEXT),
     ("DATE", ["'29/02/2024'"], Kind.TEXT),
     ("DATE", ["20240229"], Kind.INTEGER),
-    ("DATETIME", ["'2024-02-29 23:59:59'", "'2024-02-29 23:59:59.999999'", "'2024-02-29 00:00:00.123'"], Kind.TIMESTAMP),
+    (
+        "DATETIME",
+        ["'2024-02-29 23:59:59'", "'2024-02-29 23:59:59.999999'", "'2024-02-29 00:00:00.123'"],
+        Kind.TIMESTAMP,
+    ),
     ("DATETIME", ["'2024-02-29'", "'2024-03-01'"], Kind.DATE),
     ("TIMESTAMP", ["'2024-02-29 10:00'"], Kind.TEXT),
     ("TIMESTAMP", ["'2024-02-29T10:00:00Z'"], Kind.TEXT),
@@ -61,7 +65,9 @@ def test_values_decide_the_kind_and_come_back_as_they_were(new_sqlite, open_url,
             sql(source_url, f"INSERT INTO t (c{i}) VALUES ({value})")
     source, target = open_url(source_url), open_url(target_url)
     schema = copy_database(source, target)
-    assert [(i, c.kind) for i, c in enumerate(schema.tables[0].columns)] == [(i, k) for i, (_, _, k) in enumerate(COLUMNS)]
+    assert [(i, c.kind) for i, c in enumerate(schema.tables[0].columns)] == [
+        (i, k) for i, (_, _, k) in enumerate(COLUMNS)
+    ]
     assert target.read_schema() == schema
     lengths = [c.length for c in schema.tables[0].columns if c.native_type == "VARCHAR(3)"]
     assert lengths == [3, None]
@@ -129,14 +135,22 @@ def test_links_and_relative_paths_are_the_same_database(tmp_path, sqlite_url, mo
     os.link(path, tmp_path / "hard.db")
     os.symlink(path, tmp_path / "soft.db")
     monkeypatch.chdir(tmp_path / "sub")
-    spellings = [sqlite_url, f"sqlite:///{tmp_path}/hard.db", f"sqlite:///{tmp_path}/soft.db", f"sqlite:///../{os.path.basename(path)}"]
+    spellings = [
+        sqlite_url,
+        f"sqlite:///{tmp_path}/hard.db",
+        f"sqlite:///{tmp_path}/soft.db",
+        f"sqlite:///../{os.path.basename(path)}",
+    ]
     assert len({open_database(url).identity for url in spellings}) == 1
     assert open_database(new_sqlite()).identity != open_database(sqlite_url).identity
 
 
 def test_orphans_are_reported_and_refused(new_sqlite, open_url, copy_database, sql):
     url = new_sqlite()
-    sql(url, "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INTEGER REFERENCES p); INSERT INTO c VALUES (9);")
+    sql(
+        url,
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INTEGER REFERENCES p); INSERT INTO c VALUES (9);",
+    )
     source, target = open_url(url), open_url(new_sqlite())
     schema = source.read_schema()
     assert [(v.table, v.constraint, v.rows) for v in source.validate(schema)] == [("c", "fk_c_p", 1)]

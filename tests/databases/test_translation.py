@@ -45,7 +45,10 @@ def test_conditions_cross_only_where_they_mean_the_same(expression, source, expe
 
 
 def test_conditions_of_mysql_cross():
-    assert translate_expression("`status` in (_utf8mb4'x',_utf8mb4'it''s')", "mysql", POSTGRES, COLUMNS) == "\"status\" IN ('x', 'it''s')"
+    assert (
+        translate_expression("`status` in (_utf8mb4'x',_utf8mb4'it''s')", "mysql", POSTGRES, COLUMNS)
+        == "\"status\" IN ('x', 'it''s')"
+    )
     assert translate_expression("`ok` = true", "mysql", SQLITE, COLUMNS) == '"ok" = 1'
 
 
@@ -98,4 +101,6 @@ def test_an_address_shows_no_password(url):
 
 def test_importing_the_adapters_loads_no_driver():
     code = "import sys, adapters; print([m for m in ('torch', 'psycopg', 'pymysql', 'sqlalchemy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
