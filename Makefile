@@ -39,12 +39,13 @@ bench: $(INSTALLED_DEV)
 clean:
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
+# setuptools warns of editable packages beside other folders, in twenty lines that nobody can act on: ignored.
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("dbsynth needs Python 3.11 or newer, this is %d.%d; try make PYTHON=python3.12" \
 		% sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade "pip>=25.1"
-	$(PIP) install --quiet $(PIP_OPTIONS) --editable .
+	PYTHONWARNINGS=ignore $(PIP) install --quiet $(PIP_OPTIONS) --editable .
 	@touch $@
 
 # The group of packages for development needs pip 25.1, which the rule above installs.
