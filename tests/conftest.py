@@ -1,7 +1,7 @@
 """Databases for tests: one of its own for each test, gone afterwards.
 
-`DBSYNTH_TEST_POSTGRES_URL` and `DBSYNTH_TEST_MYSQL_URL` name servers (and a role that may create databases); without them
-local servers on the standard ports are used, for Postgres else an embedded one. Tests whose server is not there are
+`DBSYNTH_TEST_POSTGRES_URL` and `DBSYNTH_TEST_MYSQL_URL` name servers (and a role that may create databases); without
+them local servers on the standard ports are used, for Postgres else an embedded one. Tests whose server is not there are
 skipped, and fail with `DBSYNTH_REQUIRE_SERVERS=1`.
 """
 
@@ -20,6 +20,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("dbsynth", deadline=None)  # a busy machine is no failure
+settings.load_profile("dbsynth")
 
 DatabaseMaker = Callable[[], str]
 

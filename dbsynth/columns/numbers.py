@@ -7,6 +7,7 @@ microsecond of the day, so that a shop's opening hours survive whatever becomes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -36,13 +37,13 @@ def to_numbers(values: pa.Array, kind: Kind, part: str = "value") -> np.ndarray:
     """The column as float64 ``(n,)``, null and NaN as NaN."""
     if kind in _INT_TYPES:
         values = values.cast(_INT_TYPES[kind])
+    if part in ("day", "time"):
+        whole = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
+        numbers = whole // DAY if part == "day" else whole % DAY
+        return np.where(pc.is_null(values).to_numpy(zero_copy_only=False), np.nan, numbers)
     if kind is Kind.DECIMAL:
         values = values.cast(pa.string()) if pa.types.is_decimal(values.type) else values
-    numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-    if part == "day":
-        return np.floor(numbers / DAY)
-    if part == "time":
-        return numbers - np.floor(numbers / DAY) * DAY
+    numbers = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
@@ -64,7 +65,9 @@ def learn_step(numbers: np.ndarray) -> float:
     for decimals in range(_MAX_DECIMALS + 1):
         scaled = numbers * 10.0**decimals
         whole = np.round(scaled)
-        if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - whole) < 1e-6 * np.maximum(1, np.abs(numbers))):
+        # What a number that was a float32 is off by, less for tiny ones; or the last digits of a float64.
+        slack = np.minimum(1e-6, 1e-7 * np.abs(scaled)) + np.minimum(2 * np.spacing(np.abs(scaled)), 0.05)
+        if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - whole) <= slack):
             return max(1, int(np.gcd.reduce(whole.astype(np.int64)))) / 10.0**decimals
     return 0.0
 
@@ -72,24 +75,35 @@ def learn_step(numbers: np.ndarray) -> float:
 def from_numbers(parts: dict[str, np.ndarray], column: Column, steps: dict[str, float], type_: pa.DataType) -> pa.Array:
     """The inverse of `to_numbers`: NaN becomes null, values are rounded to their step and come out in `type_`."""
     if "day" in parts:
-        numbers = _round(parts["day"], 1.0) * DAY + np.clip(_round(parts["time"], steps["time"]), 0, DAY - 1)
-    else:
-        numbers = _round(parts["value"], steps["value"])
+        time = np.clip(_round(parts["time"], steps["time"]), 0, DAY - 1)
+        null = ~np.isfinite(parts["day"] + time)
+        return pa.array(_whole(parts["day"], null) * DAY + _whole(time, null), mask=null).cast(type_)
+    numbers = _round(parts["value"], steps["value"])
     null = ~np.isfinite(numbers)
     if column.kind is Kind.FLOAT:
         return pa.array(numbers, pa.float64(), mask=null)
     if column.kind is Kind.DECIMAL:
         return _decimals(numbers, null, column, steps["value"], type_)
-    whole = np.where(null, 0, np.round(numbers)).astype(np.int64)
+    whole = _whole(numbers, null)
     if column.kind in _INT_TYPES:
         return pa.array(whole.astype(_INT_TYPES[column.kind].to_pandas_dtype()), mask=null).cast(type_)
     return pa.array(whole, mask=null).cast(type_)
 
 
+def _whole(numbers: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """The nearest int64, 0 for null; the largest float64 below 2⁶³ for what lies beyond."""
+    return np.where(null, 0.0, np.round(numbers)).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
+
+
 def _decimals(numbers: np.ndarray, null: np.ndarray, column: Column, step: float, type_: pa.DataType) -> pa.Array:
     """Decimals by way of their text, which is exact."""
     scale = type_.scale if pa.types.is_decimal(type_) else _MAX_DECIMALS if step == 0 else _decimals_of(step)
-    text = np.char.mod(f"%.{scale}f", np.where(null, 0.0, numbers)) if len(numbers) else np.array([], dtype=str)
+    numbers = np.where(null, 0.0, numbers)
+    text = np.char.mod(f"%.{max(scale, 0)}f", numbers).astype(object) if len(numbers) else np.array([], dtype=object)
+    if pa.types.is_decimal(type_):
+        beyond = np.abs(np.round(numbers, scale)) >= 10.0 ** (type_.precision - scale)
+        largest = str(Decimal(10**type_.precision - 1).scaleb(-scale))
+        text[beyond] = np.where(numbers[beyond] > 0, largest, "-" + largest)
     return pa.array(text, pa.string(), mask=null).cast(type_)
 
 
@@ -103,4 +117,8 @@ def _round(numbers: np.ndarray, step: float) -> np.ndarray:
 
 def _decimals_of(step: float) -> int:
     """Digits after the point of multiples of the step; 0.05 has two."""
-    return next(d for d in range(_MAX_DECIMALS + 1) if abs(step * 10**d - round(step * 10**d)) < 1e-9)
+    return next(d for d in range(_MAX_DECIMALS + 1) if _is_whole(step * 10**d))
+
+
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) <= 1e-12 * max(1.0, abs(number))
