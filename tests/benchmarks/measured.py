@@ -1,0 +1,53 @@
+"""Run a command in a process of its own and write what it took: exit status, seconds, peak memory.
+
+    python tests/benchmarks/measured.py TOOK.json COMMAND [ARGUMENT ...]
+
+This small process stands between the benchmark and the command because a child's peak counts from the fork on: one of a
+benchmark that holds two databases in memory would begin at theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that has ended."""
+
+    status: int
+    seconds: float  # wall clock, from before the process starts until it is gone
+    peak_mib: float  # resident memory, its own children's largest included
+    stdout: str
+    stderr: str
+
+
+def run_measured(command: Sequence[str]) -> Run:
+    """Run a command and wait for it; a status that is not 0 is for the caller to judge."""
+    with tempfile.TemporaryDirectory() as folder:
+        took = Path(folder) / "took.json"
+        launcher = [sys.executable, "-S", __file__, took]
+        done = subprocess.run([*launcher, *command], capture_output=True, text=True, check=False)
+        return Run(**json.loads(took.read_text()), stdout=done.stdout, stderr=done.stderr)
+
+
+def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    started = time.perf_counter()
+    status = subprocess.call(sys.argv[2:])
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    Path(sys.argv[1]).write_text(json.dumps({"status": status, "seconds": seconds, "peak_mib": peak}))
+
+
+if __name__ == "__main__":
+    main()
