@@ -1,6 +1,7 @@
 """The seam between the mind and the databases, and what the dialects share.
 
-Arrow record batches cross it: typed, compact, cheap to keep. A value that no model understands crosses as its text form.
+Arrow record batches cross it: typed, compact, cheap to keep. A value that no model understands crosses as its text
+form.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Adapter(Protocol):
         ...
 
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> AbstractContextManager[Load]:
-        """All or nothing: tables, rows, keys and sequences stand when the context ends; on any error nothing changed."""
+        """All or nothing: tables, rows, keys and sequences stand when the context ends; else nothing changed."""
         ...
 
     def validate(self, schema: Schema) -> list[Violation]:

@@ -31,8 +31,8 @@ def refuse_shape(wanted: Table, found: Table) -> None:
             continue
         if column.name not in here:
             raise TargetError(
-                f"the target's table {found.name!r} has no column {column.name!r}; add it, or drop the table to have it "
-                "created"
+                f"the target's table {found.name!r} has no column {column.name!r}; add it, or drop the table to "
+                "have it created"
             )
         if here[column.name].generated:
             raise TargetError(
@@ -42,8 +42,8 @@ def refuse_shape(wanted: Table, found: Table) -> None:
         column = here[name]
         if not (column.nullable or column.identity or column.generated or column.default is not None):
             raise TargetError(
-                f"the target's column {name!r} of table {found.name!r} takes no null and has no default, and the source "
-                "has no such column; give it a default"
+                f"the target's column {name!r} of table {found.name!r} takes no null and has no default, and the "
+                "source has no such column; give it a default"
             )
 
 

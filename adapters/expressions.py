@@ -1,7 +1,7 @@
 """CHECK conditions and defaults that mean the same in every dialect, put into another dialect's words.
 
-Only what is plain crosses: comparisons, IN, BETWEEN, IS NULL, sums and products over columns and literals, joined by AND,
-OR and NOT. Anything else (functions, LIKE, regular expressions, division, text in an order) depends on the server.
+Only what is plain crosses: comparisons, IN, BETWEEN, IS NULL, sums and products over columns and literals, joined by
+AND, OR and NOT. Anything else (functions, LIKE, regular expressions, division, text in an order) depends on the server.
 """
 
 from __future__ import annotations

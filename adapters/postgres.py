@@ -59,8 +59,9 @@ class PostgresAdapter:
     def read_schema(self) -> Schema:
         """The tables of all namespaces but the system's.
 
-        A column holding a date, time or decimal that Arrow cannot hold (infinity, years before 1 or after 9999, 24:00:00,
-        NaN) is read as `Kind.OTHER`, its values as text; finding these costs one pass over the tables with such types.
+        A column holding a date, time or decimal that Arrow cannot hold (infinity, years before 1 or after 9999,
+        24:00:00, NaN) is read as `Kind.OTHER`, its values as text; finding these costs one pass over the
+        tables with such types.
         """
         with self._reading() as connection:
             return read_schema(connection, scan=True)
@@ -181,7 +182,8 @@ class PostgresSnapshot:
         """COPY TO in CSV, parsed by Arrow; at most 50 000 rows or about 32 MiB a batch.
 
         Raises:
-            SourceError: the server's word, or a value that came after the schema was read and that its type cannot hold.
+            SourceError: the server's word, or a value that came after the schema was read and that its type cannot
+                hold.
         """
         schema = arrow_schema(table, columns)
         if not columns:
@@ -194,8 +196,10 @@ class PostgresSnapshot:
                 try:
                     batch = parse(text, schema)
                 except (pa.ArrowInvalid, ValueError) as error:
-                    message = f"table {table.name!r} holds a value its column's type cannot take: {error}; read the schema again"
-                    raise SourceError(message) from error
+                    raise SourceError(
+                        f"table {table.name!r} holds a value its column's type cannot take: {error}; "
+                        "read the schema again"
+                    ) from error
                 empty = False
                 yield batch
         if empty:

@@ -30,7 +30,8 @@ TABLES = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+      AND NOT EXISTS (SELECT FROM pg_depend d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY n.nspname IS DISTINCT FROM current_schema(), n.nspname COLLATE "C", c.relname COLLATE "C"
 """
 
@@ -55,7 +56,8 @@ _TYPES = """
            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base_type,
            CASE WHEN t.typtype = 'e' THEN ARRAY(SELECT v.enumlabel::text FROM pg_enum v WHERE v.enumtypid = t.oid
                 ORDER BY v.enumsortorder) END AS labels,
-           CASE WHEN t.typtype = 'c' THEN ARRAY(SELECT quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
+           CASE WHEN t.typtype = 'c' THEN ARRAY(
+                SELECT quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
                 FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
                 ORDER BY a.attnum) END AS fields
     FROM pg_type t
@@ -72,12 +74,14 @@ _DOMAIN_CHECKS = """
 _CONSTRAINTS = """
     SELECT c.conrelid AS table, c.conname AS name, c.contype::text AS kind, c.confrelid AS parent,
            c.confdeltype::text AS on_delete, c.confupdtype::text AS on_update,
-           c.condeferrable AS deferrable, c.condeferred AS deferred, pg_get_expr(c.conbin, c.conrelid, true) AS expression,
+           c.condeferrable AS deferrable, c.condeferred AS deferred,
+           pg_get_expr(c.conbin, c.conrelid, true) AS expression,
            pg_get_constraintdef(c.oid, true) AS definition,
            ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number ORDER BY k.place) AS columns,
            ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(number, place)
-                 JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number ORDER BY k.place) AS parent_columns
+                 JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number
+                 ORDER BY k.place) AS parent_columns
     FROM pg_constraint c
     WHERE c.conrelid = ANY(%s) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0
     ORDER BY c.conname COLLATE "C"
@@ -86,7 +90,8 @@ _CONSTRAINTS = """
 _INDEXES = """
     SELECT i.indrelid AS table, c.relname AS name, i.indisunique AS is_unique,
            pg_get_indexdef(i.indexrelid, 0, true) AS definition,
-           i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts AND m.amname IN ('btree', 'hash') AS is_plain,
+           i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
+               AND m.amname IN ('btree', 'hash') AS is_plain,
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
                  WHERE k.place <= i.indnkeyatts ORDER BY k.place) AS columns
@@ -105,8 +110,9 @@ _PARTITIONS = (
 def read_schema(connection: Any, *, scan: bool) -> Schema:
     """The schema as it stands in the connection's transaction.
 
-    With `scan`, one pass over each table that has dates, times or exact decimals finds the columns holding values that no
-    Arrow type can hold (infinity, years before 1 or after 9999, 24:00:00, NaN); they become `Kind.OTHER` and cross as text.
+    With `scan`, one pass over each table that has dates, times or exact decimals finds the columns holding values that
+    no Arrow type can hold (infinity, years before 1 or after 9999, 24:00:00, NaN); they become `Kind.OTHER` and cross
+    as text.
     """
     tables = connection.execute(TABLES).fetchall()
     oids = [table["oid"] for table in tables]

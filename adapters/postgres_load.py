@@ -110,7 +110,7 @@ class PostgresLoad:
         return written
 
     def finish(self) -> None:
-        """Keys and indexes of the new tables, foreign keys of all; sequences go on after the highest number; statistics."""
+        """Keys and indexes of new tables, foreign keys of all; sequences after the highest number; statistics."""
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
         for table in self._new:
             for statement in create_indexes(table, POSTGRES):
@@ -205,9 +205,11 @@ _SEQUENCES = """
     FROM pg_class s
     JOIN pg_sequence q ON q.seqrelid = s.oid
     JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.deptype IN ('a', 'i')
-                     OR d.classid = 'pg_attrdef'::regclass AND d.refobjid = s.oid AND d.refclassid = 'pg_class'::regclass
+                     OR d.classid = 'pg_attrdef'::regclass AND d.refobjid = s.oid
+                        AND d.refclassid = 'pg_class'::regclass
     LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
-    JOIN pg_attribute a ON a.attrelid = coalesce(f.adrelid, d.refobjid) AND a.attnum = coalesce(f.adnum, d.refobjsubid::int2)
+    JOIN pg_attribute a ON a.attrelid = coalesce(f.adrelid, d.refobjid)
+                       AND a.attnum = coalesce(f.adnum, d.refobjsubid::int2)
     JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
     JOIN pg_type t ON t.oid = a.atttypid
     WHERE s.relkind = 'S' AND a.attrelid = ANY(%s::regclass[]) AND t.typcategory = 'N'

@@ -300,7 +300,8 @@ def _to_arrow(table: Table, name: str, values: Sequence[Any]) -> pa.Array:
         return _CONVERTERS.get(column.kind, _text)(values, arrow_type(column))
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError, TypeError) as error:
         raise SourceError(
-            f"column {name!r} of table {table.name!r} holds a value that is no {column.kind}: {error}; read the schema again"
+            f"column {name!r} of table {table.name!r} holds a value that is no {column.kind}: {error}; "
+            "read the schema again"
         ) from error
 
 
@@ -309,7 +310,10 @@ def _text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _as_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Mixed values as text: numbers in digits, blobs as X'…'. Written back, affinity and `_to_sqlite` undo it."""
+    """Mixed values as text: numbers in digits, blobs as X'…'.
+
+    Written back, affinity and `_to_sqlite` undo it; a number comes back as text only in a column without affinity.
+    """
     return pa.array([v if v is None or isinstance(v, str) else _spell(v) for v in values], kind)
 
 

@@ -66,7 +66,9 @@ _COLUMNS_A_SCAN = 100  # SQLite returns at most 2000 values a row
 
 def read_schema(connection: sqlite3.Connection, *, scan: bool) -> Schema:
     """The schema as it stands in the connection's transaction; with `scan`, kinds that hold for every value."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+    )
     listed = {r[1]: r[2] for r in connection.execute("PRAGMA table_list") if r[0] == "main"}
     texts = {
         name: parse_create_table(sql) for name, sql in connection.execute(query) if listed.get(name, "table") == "table"
@@ -118,8 +120,8 @@ def _declared_kind(declared: str) -> tuple[Kind, int | None, int | None, int | N
 def _by_values(connection: sqlite3.Connection, table: Table) -> Table:
     """The table with the kinds its values really have: SQLite stores anything anywhere.
 
-    A column whose values all fit the declared kind keeps it. Else it is INTEGER, FLOAT, TEXT or BINARY if all its values
-    are, and OTHER, crossing as text, if they are mixed. A DATETIME that only ever holds dates is a DATE.
+    A column whose values all fit the declared kind keeps it. Else it is INTEGER, FLOAT, TEXT or BINARY if all its
+    values are, and OTHER, crossing as text, if they are mixed. A DATETIME that only ever holds dates is a DATE.
     """
     columns: list[Column] = []
     for start in range(0, len(table.columns), _COLUMNS_A_SCAN):
@@ -144,8 +146,8 @@ def _counts(column: Column) -> list[str]:
 
 
 def _decide(
-    column: Column, in_key: bool, integers: float, reals: float, texts: float, blobs: float, nulls: float, invalid: float,
-    not_dates: float,
+    column: Column, in_key: bool, integers: float, reals: float, texts: float, blobs: float, nulls: float,
+    invalid: float, not_dates: float,
 ) -> Column:  # fmt: skip
     counts = {"integer": integers, "real": reals, "text": texts, "blob": blobs}
     classes = {name for name, count in counts.items() if count}

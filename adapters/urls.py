@@ -39,8 +39,8 @@ class Address:
 def parse_address(url: str) -> Address:
     """Take `scheme://user:password@host:port/database?option=value` apart.
 
-    The user and password end at the last `@`, so that a password with an unencoded `@`, `/` or `?` still connects and is
-    still masked whole. A password may also stand in an option (`?password=`).
+    The user and password end at the last `@`, so that a password with an unencoded `@`, `/` or `?` still connects and
+    is still masked whole. A password may also stand in an option (`?password=`).
 
     Raises:
         ConnectError: the URL has no scheme, or the port is no number.

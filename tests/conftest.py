@@ -1,8 +1,8 @@
 """Databases for tests: one of its own for each test, gone afterwards.
 
 `DBSYNTH_TEST_POSTGRES_URL` and `DBSYNTH_TEST_MYSQL_URL` name servers (and a role that may create databases); without
-them local servers on the standard ports are used, for Postgres else an embedded one. Tests whose server is not there are
-skipped, and fail with `DBSYNTH_REQUIRE_SERVERS=1`.
+them local servers on the standard ports are used, for Postgres else an embedded one. Tests whose server is not there
+are skipped, and fail with `DBSYNTH_REQUIRE_SERVERS=1`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dialects that the contract suite runs over, and what the suite does to each of them.
 
-A dialect is one entry of `DIALECTS`, a fixture `new_<dialect>`, and a file `rich_<dialect>.sql`: a schema with everything
-the dialect's adapter promises to carry, and a few rows.
+A dialect is one entry of `DIALECTS`, a fixture `new_<dialect>`, and a file `rich_<dialect>.sql`: a schema with
+everything the dialect's adapter promises to carry, and a few rows.
 """
 
 from __future__ import annotations

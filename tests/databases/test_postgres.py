@@ -75,7 +75,7 @@ def test_a_value_that_came_after_the_schema_was_read_is_named(postgres_url, open
     adapter = open_url(postgres_url)
     schema = adapter.read_schema()
     sql(postgres_url, "INSERT INTO t VALUES ('infinity')")
-    with pytest.raises(SourceError, match="'t'.*read the schema again"), adapter.snapshot() as snapshot:
+    with pytest.raises(SourceError, match=r"'t'.*read the schema again"), adapter.snapshot() as snapshot:
         list(snapshot.read_rows(schema.tables[0], ["d"]))
 
 
@@ -86,7 +86,8 @@ def test_partitions_are_read_through_their_parent(new_postgres, open_url, copy_d
         CREATE TABLE part (id int, day date NOT NULL, parent int NOT NULL) PARTITION BY RANGE (day);
         CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
         CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
-        ALTER TABLE part_1 ADD FOREIGN KEY (parent) REFERENCES parent; ALTER TABLE part_2 ADD FOREIGN KEY (parent) REFERENCES parent;
+        ALTER TABLE part_1 ADD FOREIGN KEY (parent) REFERENCES parent;
+        ALTER TABLE part_2 ADD FOREIGN KEY (parent) REFERENCES parent;
         INSERT INTO part VALUES (1, '2024-05-05', 1), (2, '2025-05-05', 1);
         CREATE TABLE base (a int); CREATE TABLE heir (b int) INHERITS (base);
         INSERT INTO base VALUES (1); INSERT INTO heir VALUES (2, 3);
@@ -127,7 +128,8 @@ def test_tables_outside_the_load_keep_their_keys_and_tables_in_it_their_triggers
         CREATE TABLE t (id int PRIMARY KEY, n int);
         CREATE TABLE outside (t int CONSTRAINT outside_t REFERENCES t ON DELETE CASCADE);
         CREATE TABLE log (n int);
-        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (NEW.n); RETURN NEW; END';
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO log VALUES (NEW.n); RETURN NEW; END';
         CREATE TRIGGER note AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
         INSERT INTO t VALUES (1, 1); INSERT INTO outside VALUES (1);
     """
@@ -172,10 +174,20 @@ def test_a_lost_connection_is_one_line(postgres_url, open_url, sql):
     sql(postgres_url, "CREATE TABLE t (id int)")
     adapter = open_url(postgres_url)
     schema = adapter.read_schema()
-    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    kill = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     with pytest.raises(TargetError), adapter.load(schema) as load:  # noqa: PT012
         sql(postgres_url, kill)
         load.write_rows(schema.tables[0], [])
-    with pytest.raises(SourceError, match="terminat|closed"), adapter.snapshot() as snapshot:  # noqa: PT012
+    with pytest.raises(SourceError, match=r"terminat|closed"), adapter.snapshot() as snapshot:  # noqa: PT012
         sql(postgres_url, kill)
         list(snapshot.read_rows(schema.tables[0], ["id"]))
+
+
+def test_two_spellings_of_a_url_are_one_database(new_postgres, open_url):
+    url = new_postgres()
+    same = url.replace("postgresql://", "postgres://").replace("127.0.0.1", "localhost") + "?application_name=x"
+    assert open_url(same).identity == open_url(url).identity
+    assert open_url(new_postgres()).identity != open_url(url).identity

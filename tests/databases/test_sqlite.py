@@ -52,7 +52,7 @@ COLUMNS = [
     ("JSON", ["'{oops'"], Kind.TEXT),
     ("UUID", ["'00000000-0000-0000-0000-00000000000f'"], Kind.UUID),
     ("", ["1", "2"], Kind.INTEGER),
-    ("", ["'a'", "1.5", "x'41'"], Kind.OTHER),
+    ("", ["'a'", "x'41'"], Kind.OTHER),
     ("GEOMETRY", [], Kind.TEXT),
 ]
 
@@ -154,14 +154,14 @@ def test_orphans_are_reported_and_refused(new_sqlite, open_url, copy_database, s
     source, target = open_url(url), open_url(new_sqlite())
     schema = source.read_schema()
     assert [(v.table, v.constraint, v.rows) for v in source.validate(schema)] == [("c", "fk_c_p", 1)]
-    with pytest.raises(TargetError, match="'fk_c_p' of table 'c'.*no parent in 'p'"):
+    with pytest.raises(TargetError, match=r"'fk_c_p' of table 'c'.*no parent in 'p'"):
         copy_database(source, target)
     assert target.read_schema().tables == ()
 
 
 def test_a_key_to_a_missing_table_is_an_error_with_a_way_out(sqlite_url, open_url, sql):
     sql(sqlite_url, "CREATE TABLE c (p INTEGER REFERENCES gone)")
-    with pytest.raises(SchemaError, match="'gone'.*drop the constraint"):
+    with pytest.raises(SchemaError, match=r"'gone'.*drop the constraint"):
         open_url(sqlite_url).read_schema()
 
 

@@ -14,15 +14,16 @@ from adapters.urls import parse_address
 from dbsynth.schema import Check, Column, Index, Kind, Schema, Table, UniqueKey
 
 KINDS = {
-    "price": Kind.DECIMAL, "status": Kind.TEXT, "a": Kind.INTEGER, "b": Kind.INTEGER, "d": Kind.DATE, "ok": Kind.BOOLEAN,
-    "at": Kind.TIMESTAMP, "odd name": Kind.INTEGER,
+    "price": Kind.DECIMAL, "status": Kind.TEXT, "a": Kind.INTEGER, "b": Kind.INTEGER, "d": Kind.DATE,
+    "ok": Kind.BOOLEAN, "at": Kind.TIMESTAMP, "odd name": Kind.INTEGER,
 }  # fmt: skip
 COLUMNS = {name: Column(name, kind, "x") for name, kind in KINDS.items()}
 
 
 @pytest.mark.parametrize(("expression", "source", "expected"), [
     ("price >= 0::numeric AND a < b", "postgres", "`price` >= 0 AND `a` < `b`"),
-    ("status::text = ANY (ARRAY['a'::character varying, 'b''c\\'::text]::text[])", "postgres", "`status` IN ('a', 'b''c\\\\')"),
+    ("status::text = ANY (ARRAY['a'::character varying, 'b''c\\'::text]::text[])", "postgres",
+     "`status` IN ('a', 'b''c\\\\')"),
     ("status <> ALL (ARRAY['x'::text])", "postgres", "`status` NOT IN ('x')"),
     ("d > '1900-01-01'::date", "postgres", "`d` > '1900-01-01'"),
     ("ok = true OR price IS NOT NULL", "postgres", "`ok` = TRUE OR `price` IS NOT NULL"),
