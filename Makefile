@@ -25,7 +25,7 @@ help:
 	@echo "make clean   remove the environment and the demo"
 
 demo: $(INSTALLED)
-	$(BIN)/dbsynth demo $(FOLDER)
+	$(BIN)/dbsynth demo $(FOLDER) --iterations 600
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest $(TESTS)
