@@ -22,7 +22,7 @@ _PAPER: dict[str, Any] = {
     "n_clusters": 20, "parent_scale": 1.0, "clustering": "vote", "ancestors": False,
     "guidance": "classifier", "guidance_scale": 1.0, "meeting": "values",
     "noise": "discrete", "n_steps": 2000, "layers": (512, 1024, 1024, 1024, 1024, 512),
-    "iterations": 200_000, "batch_size": 4096, "learning_rate": 6e-4, "ema": 0.999, "held_back": 0.0,
+    "iterations": 200_000, "batch_size": 4096, "learning_rate": 6e-4, "muon": 0.0, "ema": 0.999, "held_back": 0.0,
     "classifier_layers": (128, 256, 512, 1024, 512, 256, 128),
     "classifier_iterations": 20_000, "classifier_learning_rate": 1e-4,
 }  # fmt: skip
@@ -70,6 +70,7 @@ class Settings(BaseModel):
     iterations: int = Field(1600, ge=1)  # most optimiser steps for each table
     batch_size: int = Field(1024, ge=1)  # rows
     learning_rate: float = Field(2e-3, gt=0)
+    muon: float = Field(0.05, ge=0)  # Muon's learning rate for hidden matrices; 0: AdamW for all
     ema: float = Field(0.995, ge=0, lt=1)
     held_back: float = Field(0.05, ge=0, lt=1)  # share of rows that only say when to stop
     classifier_layers: tuple[int, ...] = (128, 256, 128)

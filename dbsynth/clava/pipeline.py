@@ -140,8 +140,9 @@ def _train_denoiser(
         return noise.loss(network, y, condition.at(batch.to(settings.device), heard), generator)
 
     schedule = Schedule(
-        settings.iterations, settings.batch_size, settings.learning_rate, ema=settings.ema, held_back=settings.held_back
-    )
+        settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema,
+        held_back=settings.held_back,
+    )  # fmt: skip
     with progress.stage(f"training {table}", total=schedule.iterations, unit="steps") as advance:
         train(network, loss, len(rows.low), schedule, name=table, seed=seed, progress=advance)
     return network
@@ -163,8 +164,8 @@ def _train_classifier(
         return classifier_loss(network, noise, y, labels[held[batch]].to(settings.device), generator)
 
     schedule = Schedule(
-        settings.classifier_iterations, settings.batch_size, settings.classifier_learning_rate, ema=settings.ema,
-        held_back=settings.held_back,
+        settings.classifier_iterations, settings.batch_size, settings.classifier_learning_rate, settings.muon,
+        ema=settings.ema, held_back=settings.held_back,
     )  # fmt: skip
     with progress.stage(f"classifier {edge.name}", total=schedule.iterations, unit="steps") as advance:
         train(network, loss, len(held), schedule, name=edge.name, seed=seed, progress=advance)

@@ -1,6 +1,7 @@
 """The networks: the small residual denoiser, and the paper's denoiser and classifier.
 
-Each remembers the `arguments` it was made with, so that it can be made again from a bundle.
+Each remembers the `arguments` it was made with, so that it can be made again from a bundle, and names its `hidden`
+matrices, which are neither entrance nor exit.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class ResidualDenoiser(nn.Module):
         nn.init.zeros_(self.out[1].weight)
         nn.init.zeros_(self.out[1].bias)
 
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        return [weights for weights in self.blocks.parameters() if weights.ndim == 2]
+
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         h = self.rows(x) + self.level(level)
         if self.condition is not None:
@@ -94,6 +99,10 @@ class MLPDenoiser(nn.Module):
         self.entrance = _Entrance(n_variables + n_conditions)
         self.layers = _mlp([128, *layers], n_variables)
 
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        return [weights for weights in self.layers[:-1].parameters() if weights.ndim == 2]
+
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         return self.layers(self.entrance(torch.cat([x, condition], dim=1), level))
 
@@ -110,6 +119,10 @@ class Classifier(nn.Module):
         self.arguments = {"n_variables": n_variables, "n_labels": n_labels, "layers": list(layers)}
         self.entrance = _Entrance(n_variables)
         self.layers = _mlp([128, *layers], n_labels)
+
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        return [weights for weights in self.layers[:-1].parameters() if weights.ndim == 2]
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         return self.layers(self.entrance(x, level))

@@ -25,6 +25,8 @@ class Schedule:
         iterations: most optimiser steps.
         batch_size: rows a step sees.
         learning_rate: at the start; it falls to zero over the iterations.
+        muon: learning rate of the hidden matrices under Muon, which orthogonalises each of their steps (Jordan 2024)
+            and needs about half of AdamW's steps here; 0: AdamW for all weights.
         warm_up: steps over which it rises first.
         ema: decay of the moving average of the weights, which is what training returns.
         held_back: share of the rows that validate and never train; 0: train on all, to the last step.
@@ -35,6 +37,7 @@ class Schedule:
     iterations: int
     batch_size: int = 1024
     learning_rate: float = 2e-3
+    muon: float = 0.0
     weight_decay: float = 1e-5
     warm_up: int = 50
     ema: float = 0.995
@@ -65,21 +68,21 @@ def train(
     rows = torch.randperm(n_rows, generator=generator)
     n_held = min(int(n_rows * schedule.held_back), 4096)
     held, rows = rows[:n_held], rows[n_held:]
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
-    )
+    optimisers = _optimisers(network, schedule)
     average = copy.deepcopy(network)
     best, best_state, since = math.inf, None, 0
     value = math.nan
     for step in range(schedule.iterations):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * _rate(step, schedule)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * _rate(step, schedule)
         batch = rows[torch.randint(len(rows), (min(schedule.batch_size, len(rows)),), generator=generator)]
         current = loss(network, batch, generator)
-        optimiser.zero_grad()
+        network.zero_grad()
         current.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         decay = min(schedule.ema, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
@@ -104,6 +107,21 @@ def train(
     network.load_state_dict(best_state)
     network.eval()
     return best
+
+
+def _optimisers(network: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """Muon for the hidden matrices if asked for, AdamW for everything else."""
+    hidden = network.hidden if schedule.muon else []
+    rest = [weights for weights in network.parameters() if not any(weights is h for h in hidden)]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True)
+    ]
+    if hidden:
+        optimisers.append(torch.optim.Muon(hidden, lr=schedule.muon, momentum=0.95, weight_decay=0.0))
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimisers
 
 
 def _rate(step: int, schedule: Schedule) -> float:
