@@ -46,8 +46,8 @@ def fit_total(sizes: np.ndarray, total: int, rng: np.random.Generator, *, larges
     Raises:
         ValueError: `largest` leaves no room for `total`.
     """
-    sizes = sizes.astype(np.int64)
     limit = np.iinfo(np.int64).max if largest is None else largest
+    sizes = np.minimum(sizes, limit).astype(np.int64)
     if largest is not None and total > largest * len(sizes):
         raise ValueError(f"{total} children cannot be spread over {len(sizes)} parents with at most {largest} each")
     if len(sizes) == 0 or total == 0:

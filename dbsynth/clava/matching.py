@@ -15,11 +15,13 @@ from collections.abc import Sequence
 
 import hnswlib
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 __all__ = ["draw_tuples", "match_places", "match_rows", "part_duplicates"]
 
 _NEIGHBOURS = 32
-_EXACT_ROWS = 2_000  # leftovers of this many rows are paired exactly
+_EXACT_ROWS = 1_000  # leftovers of this many rows are paired exactly
 _SWAP_ROUNDS = 200
 
 
@@ -107,8 +109,11 @@ def _greedy(near: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _match_leftovers(
     anchor: np.ndarray, version: np.ndarray, match: np.ndarray, rows: np.ndarray, partners: np.ndarray
 ) -> np.ndarray:
-    """Pair the rest along the first principal axis, which needs no distances."""
-    if len(rows):
+    """Pair the rest at the least sum of squared distances; too many along their first principal axis."""
+    if 0 < len(rows) <= _EXACT_ROWS and anchor.shape[1]:
+        row, partner = linear_sum_assignment(cdist(anchor[rows], version[partners], "sqeuclidean"))
+        match[rows[row]] = partners[partner]
+    elif len(rows):
         both = np.concatenate([anchor[rows], version[partners]])
         axis = np.linalg.svd(both - both.mean(0), full_matrices=False)[2][0] if both.shape[1] else np.empty(0)
         match[rows[np.argsort(anchor[rows] @ axis)]] = partners[np.argsort(version[partners] @ axis)]

@@ -71,7 +71,8 @@ def satisfy_checks(
         if not broken:
             return columns
         bad = np.unique(np.concatenate(list(broken.values())))
-        named = [name for name in changeable if any(name in _names(check.expression, dialect) for check in broken)]
+        words = {word for check in broken for word in _names(check.expression, dialect)}
+        named = [name for name in changeable if name.casefold() in words]
         good = np.setdiff1d(np.arange(len(features)), bad)
         if len(good) == 0 or not named:
             break
@@ -87,7 +88,8 @@ def satisfy_checks(
 
 
 def _names(expression: str, dialect: str) -> set[str]:
-    return {column.name for column in sqlglot.parse_one(expression, read=dialect).find_all(exp.Column)}
+    """The columns an expression names, case folded."""
+    return {column.name.casefold() for column in sqlglot.parse_one(expression, read=dialect).find_all(exp.Column)}
 
 
 def _nearest(good: np.ndarray, bad: np.ndarray) -> np.ndarray:

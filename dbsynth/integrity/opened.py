@@ -100,8 +100,13 @@ def _grow_tree(opened: Opened, depth: np.ndarray, rng: np.random.Generator) -> n
     """Hang every row under one of the depth above; depths that nobody has are closed up."""
     level = np.unique(np.round(depth), return_inverse=True)[1]
     parents = np.arange(len(depth)) if opened.own_parent else np.full(len(depth), -1, dtype=np.int64)
-    for d in range(1, int(level.max(initial=0)) + 1):
+    d = 0
+    while (d := d + 1) <= level.max(initial=0):
         above, rows = np.flatnonzero(level == d - 1), np.flatnonzero(level == d)
+        if opened.largest is not None:  # who finds no place here goes one deeper
+            rows = rng.permutation(rows)
+            level[rows[opened.largest * len(above) :]] = d + 1
+            rows = rows[: opened.largest * len(above)]
         probabilities = [opened.size_probs[min(d - 1, len(opened.size_probs) - 1)]]
         sizes = draw_group_sizes(np.zeros(len(above), dtype=np.int64), probabilities, rng)
         sizes = fit_total(sizes, len(rows), rng, largest=opened.largest)

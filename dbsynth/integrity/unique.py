@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import SchemaError
 from ..keys import joint_codes
@@ -39,6 +40,7 @@ def part_repeats(
         for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]
+    repeated = _repeats([codes[name] for name in key])
     result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
     return result if len(repeated) == 0 else _number_on(result, key, changeable, repeated, table)
 
@@ -49,9 +51,10 @@ def _number_on(
     """New whole numbers for the rows that still repeat another."""
     for name in changeable:
         if pa.types.is_integer(columns[name].type):
-            values = columns[name].to_numpy(zero_copy_only=False).copy()
-            values[repeated] = values.max() + 1 + np.arange(len(repeated))
-            return {**columns, name: pa.array(values, columns[name].type)}
+            values = pc.fill_null(columns[name], 0).to_numpy(zero_copy_only=False).copy()
+            values[repeated] = pc.max(columns[name]).as_py() + 1 + np.arange(len(repeated))
+            null = columns[name].is_null().to_numpy(zero_copy_only=False)
+            return {**columns, name: pa.array(values, columns[name].type, mask=null)}
     raise SchemaError(
         f"table {table!r}: {len(repeated)} rows cannot be told apart in ({', '.join(key)}), which must be unique; "
         "generate fewer rows (a smaller scale), or keep the table"
