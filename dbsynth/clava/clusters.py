@@ -100,6 +100,8 @@ class _Groups:
 def _vote(groups: _Groups, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The paper's clusters: each row's component, and the majority's in each group (ties: the lowest)."""
     h = np.concatenate([groups.x, np.repeat(groups.y, groups.sizes, axis=0)], axis=1)
+    if h.shape[1] == 0:  # nothing tells the rows apart
+        return np.zeros(len(groups.y), dtype=np.int64), np.zeros(len(h), dtype=np.int64)
     sample = h[rng.choice(len(h), _FIT_ROWS, replace=False)] if len(h) > _FIT_ROWS else h
     mixture = GaussianMixture(
         k, covariance_type="diag", init_params="k-means++", reg_covar=1e-3, random_state=int(rng.integers(2**31))

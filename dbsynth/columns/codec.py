@@ -18,8 +18,9 @@ from .categories import category_codes, joint_groups, order_by_meaning
 from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, to_numbers
 from .ranks import Quantiles, learn_quantiles, rank_intervals
 
-__all__ = ["Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
+__all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
 
+NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
 _ONE_HOT = 12  # commonest categories of a column that give the other columns' categories their meaning
 
@@ -44,6 +45,10 @@ class Codes:
 
     def __len__(self) -> int:
         return len(self.low)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Each row's ranks somewhere in its intervals, float32 ``(n_rows, n_variables)``."""
+        return self.low + (self.high - self.low) * rng.random(self.low.shape, dtype=np.float32)
 
     @property
     def middles(self) -> np.ndarray:
@@ -91,24 +96,43 @@ class TableCodec:
     def decode(
         self, u: np.ndarray, types: Mapping[str, pa.DataType]
     ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
-        """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1]."""
+        """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1].
+
+        Marks of nulls (`NULL_MARK`) in columns that have no variable of their own come out as boolean columns.
+        """
         parts: dict[str, dict[str, np.ndarray]] = {}
         steps: dict[str, dict[str, float]] = {}
         arrays: dict[str, pa.Array] = {}
         for j, variable in enumerate(self.variables):
+            if isinstance(variable, Categorical):
+                chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
+                for k, name in enumerate(variable.columns):
+                    array = pa.array([value[k] for value in variable.values], types.get(name, pa.bool_()))
+                    arrays[name] = array.take(pa.array(chosen))
+        for j, variable in enumerate(self.variables):
             if isinstance(variable, Numeric):
-                parts.setdefault(variable.column, {})[variable.part] = variable.quantiles.decode(u[:, j])
+                null = arrays.get(variable.column + NULL_MARK)
+                numbers = _decode_known(variable, u[:, j], null)
+                parts.setdefault(variable.column, {})[variable.part] = numbers
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
-                continue
-            chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
-            for k, name in enumerate(variable.columns):
-                array = pa.array([value[k] for value in variable.values], types.get(name, pa.bool_()))
-                arrays[name] = array.take(pa.array(chosen))
         extras = {name: part.pop("extra") for name, part in parts.items() if "extra" in part}
         for name, part in parts.items():
             if part:
                 arrays[name] = from_numbers(part, self.columns[name], steps[name], types[name])
+                arrays.pop(name + NULL_MARK, None)
         return arrays, extras
+
+
+def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np.ndarray:
+    """A variable's numbers; where its column is null by the mark, NaN, and the others' ranks close up."""
+    if null is None:
+        return variable.quantiles.decode(u)
+    known = np.flatnonzero(~null.to_numpy(zero_copy_only=False))
+    numbers = np.full(len(u), np.nan)
+    ranks = np.empty(len(known))
+    ranks[np.argsort(u[known], kind="stable")] = (np.arange(len(known)) + 0.5) / max(len(known), 1)
+    numbers[known] = variable.quantiles.decode(ranks)
+    return numbers
 
 
 def learn_codecs(
@@ -125,12 +149,17 @@ def learn_codecs(
     features = {name: draft.features() for name, draft in drafts.items()}
     result = {}
     for name, draft in drafts.items():
-        around = [features[parent][rows] for child, parent, rows in edges if child == name]
+        around = [_of_parents(features[parent], rows) for child, parent, rows in edges if child == name]
         around += [
             _group_means(features[child], rows, len(features[name])) for child, parent, rows in edges if parent == name
         ]
         result[name] = draft.finish(np.concatenate(around, axis=1) if around else np.empty((len(features[name]), 0)))
     return result
+
+
+def _of_parents(features: np.ndarray, parent_rows: np.ndarray) -> np.ndarray:
+    """The parent's features for each child, 0 where there is none."""
+    return np.concatenate([features, np.zeros((1, features.shape[1]))])[parent_rows]
 
 
 def _group_means(features: np.ndarray, parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
@@ -185,7 +214,12 @@ def _draft(data: TableData) -> _Draft:
         if column.kind in NUMERIC_KINDS:
             for number in learn_numbers(array, column.kind):
                 x = to_numbers(array, column.kind, number.part)
-                numeric.append((Numeric(column.name, number.part, number.step, learn_quantiles(x)), *rank_intervals(x)))
+                null = np.isnan(x)
+                quantiles = learn_quantiles(x if null.all() else x[~null])
+                numeric.append((Numeric(column.name, number.part, number.step, quantiles), *_known_intervals(x, null)))
+            if null.any() and not null.all():
+                # Where a value is missing often follows from a category: a variable of its own can share their code.
+                names.append(column.name + NULL_MARK), codes.append(null.astype(np.int64)), values.append([False, True])
         else:
             c, v = category_codes(array)
             names.append(column.name), codes.append(c), values.append(v)
@@ -198,6 +232,13 @@ def _draft(data: TableData) -> _Draft:
         members = [tuple(values[i][k] for i, k in zip(group, t, strict=True)) for t in tuples.tolist()]
         joint.append((tuple(names[i] for i in group), joint_codes.reshape(-1).astype(np.int64), members))
     return _Draft(data, numeric, joint, [_one_hot(c) for _, c, _ in joint])
+
+
+def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rank intervals among the known values; a null may have any rank."""
+    low, high = np.zeros(len(x)), np.ones(len(x))
+    low[~null], high[~null] = rank_intervals(x[~null])
+    return low, high
 
 
 def _one_hot(codes: np.ndarray) -> np.ndarray:
