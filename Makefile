@@ -7,6 +7,8 @@ VENV ?= .venv
 PIP_OPTIONS ?=
 # What pytest is told: make test TESTS="tests/test_cli.py -x"
 TESTS ?=
+# A folder of data sets to clone, as tests/benchmarks/README.md says: make bench DATA=folder
+DATA ?=
 # Where the demo's two databases go.
 FOLDER ?= demo
 
@@ -34,7 +36,8 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 
 bench: $(INSTALLED_DEV)
-	$(BIN)/python tests/benchmarks/clone.py
+	$(BIN)/python tests/benchmarks/throughput.py
+	$(if $(DATA),$(BIN)/python tests/benchmarks/clone.py $(DATA))
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -130,6 +130,8 @@ _SETTINGS = [
     _option(_DIFFUSION, "--iterations", type=int, help="Most training steps for each table. [1600]"),
     _option(_DIFFUSION, "--batch-size", type=int, help="Rows in a training step. [1024]"),
     _option(_DIFFUSION, "--learning-rate", type=float, help="Of the denoiser. [0.002]"),
+    _option(_DIFFUSION, "--muon", type=float,
+            help="Muon's learning rate for hidden matrices of the denoiser; 0 leaves them to AdamW. [0.05]"),
     _option(_DIFFUSION, "--ema", type=float, help="Decay of the averaged weights that sample. [0.995]"),
     _option(_DIFFUSION, "--held-back", type=float, help="Share of rows that say when to stop training. [0.05]"),
     _option(_DIFFUSION, "--classifier-layers", type=_Widths(), help="Widths of the classifier's layers. [128,256,128]"),
@@ -295,8 +297,6 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process: status 0, 1 on an error, 2 on bad usage, 130 on Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    # Torch's threads would spin while they wait for each other, and on a busy machine train ten times slower for it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A container stops with SIGTERM: end like Ctrl-C does, with every transaction rolled back and every file removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for stream in (sys.stdout, sys.stderr):
