@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from measured import run_measured
+from measured import cli_options, run_measured
 from scores import read
 from servers import Servers, add_server_options, machine, quote, run_sql
 
@@ -81,7 +81,7 @@ class Outcome:
 
 def main() -> None:
     args = _arguments()
-    options = _cli_options(args.set)
+    options = cli_options(args.set)
     tasks = [task for task in TASKS if not args.only or task.data in args.only]
     results: list[tuple[Task, list[Outcome]]] = []
     try:
@@ -116,15 +116,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings beside the default preset")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
     return parser.parse_args()
-
-
-def _cli_options(pairs: Sequence[str]) -> list[str]:
-    """`iterations=800` as the command line spells it; true and false are flags."""
-    options: list[str] = []
-    for name, _, value in (pair.partition("=") for pair in pairs):
-        name = name.replace("_", "-")
-        options += {"true": [f"--{name}"], "false": [f"--no-{name}"]}.get(value, [f"--{name}", value])
-    return options
 
 
 def _load(data: Path, task: Task, servers: Servers) -> str:

@@ -39,6 +39,15 @@ def run_measured(command: Sequence[str]) -> Run:
         return Run(**json.loads(took.read_text()), stdout=done.stdout, stderr=done.stderr)
 
 
+def cli_options(pairs: Sequence[str]) -> list[str]:
+    """Settings like `iterations=800` as the command line spells them; true and false are flags."""
+    options: list[str] = []
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        name = name.replace("_", "-")
+        options += {"true": [f"--{name}"], "false": [f"--no-{name}"]}.get(value, [f"--{name}", value])
+    return options
+
+
 def main() -> None:
     if len(sys.argv) < 3:
         sys.exit(__doc__)

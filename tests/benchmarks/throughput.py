@@ -27,7 +27,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-from measured import run_measured
+from measured import cli_options, run_measured
 from servers import Servers, add_server_options, machine, quote, run_sql
 
 from adapters import open_database
@@ -45,7 +45,7 @@ def main() -> None:
     ratios: list[float] = []
     with Servers(args.postgres, args.mysql) as servers:
         source = servers.new("postgres")
-        _generate(servers.folder, source, args.rows, args.iterations)
+        _generate(servers.folder, source, args.rows, args.set)
         schema, tables = _tables(source)
         print(f"\nmedian of {args.repeats}; {', '.join(f'{name} {tables[name].num_rows:,} rows' for name in LOADED)}\n")
         print("| | server's own, s | dbsynth, s | ratio | must be |")
@@ -60,13 +60,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_server_options(parser)
     parser.add_argument("--rows", type=int, default=1_000_000, help=f"rows of {READ}, about")
-    parser.add_argument("--iterations", type=int, default=200, help="training steps; no time here depends on them")
+    parser.add_argument("--set", nargs="+", default=["iterations=200"], metavar="NAME=VALUE", help="of the fit")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=["postgres", "mysql"], default=["postgres", "mysql"])
     return parser.parse_args()
 
 
-def _generate(folder: Path, target: str, rows: int, iterations: int) -> None:
+def _generate(folder: Path, target: str, rows: int, settings: list[str]) -> None:
     """A large shop in the target, by way of a bundle; prints what that took."""
     shop, bundle = folder / "shop.db", folder / "bundle"
     build_shop(shop)
@@ -74,7 +74,7 @@ def _generate(folder: Path, target: str, rows: int, iterations: int) -> None:
     scale = rows / run_sql(source, f"SELECT COUNT(*) FROM {READ}")[0][0]
     program = [sys.executable, "-m", "dbsynth"]
     _say("fitting a small shop")
-    fitted = run_measured([*program, "fit", source, str(bundle), "--iterations", str(iterations), "--quiet"])
+    fitted = run_measured([*program, "fit", source, str(bundle), *cli_options(settings), "--quiet"])
     if fitted.status:
         sys.exit(fitted.stderr)
     _say(f"generating it {scale:.1f} times as large")
@@ -85,7 +85,7 @@ def _generate(folder: Path, target: str, rows: int, iterations: int) -> None:
     total = sum(table["rows"] for table in report["tables"])
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report["seconds"].items())
     took = f"{made.seconds:.1f} s ({stages}), peak {made.peak_mib:.0f} MiB"
-    print(f"`generate --scale {scale:.1f}`: {total:,} rows in {took}", flush=True)
+    print(f"`generate --scale {scale:.1f}` ({' '.join(settings)}): {total:,} rows in {took}", flush=True)
 
 
 def _tables(url: str) -> tuple[Schema, dict[str, pa.Table]]:
