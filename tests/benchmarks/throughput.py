@@ -104,8 +104,8 @@ def _compare(servers: Servers, dialect: str, schema: Schema, tables: dict[str, p
     files = {name: servers.folder / f"{name}.{dialect}.txt" for name in LOADED}
     for name, file in files.items():
         client.copy_out(name, file)
-    with closing(open_database(client.url)) as database:
-        table = database.read_schema().table(READ)
+    stored, tables = _tables(client.url)  # in the order in which this server's own copy has them
+    table = stored.table(READ)
     _say(f"{dialect}: reading")
     out = _median(repeats, lambda: client.copy_out(READ, files[READ]))
     lines = [
