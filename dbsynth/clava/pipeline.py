@@ -71,7 +71,8 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
         if settings.guidance == "classifier":
             denoisers[table] = _train_denoiser(table, rows, _no_condition(rows), settings, progress)
             for edge in edges:
-                classifiers[edge.name] = _train_classifier(edge, rows, latents[edge.name], settings, progress)
+                if (edge.rows >= 0).any():
+                    classifiers[edge.name] = _train_classifier(edge, rows, latents[edge.name], settings, progress)
         else:
             blocks = [_edge_block(e, latents[e.name], features, settings) for e in edges]
             condition = Condition.of(edges, blocks, {e.name: e.rows for e in edges}, len(rows.low), settings.device)
@@ -94,7 +95,8 @@ def generate(
     """
     synthesis = _Synthesis(model, scale, seed, device)
     for table in model.database.tables:
-        n = model.n_rows[table] if table in model.database.kept else round(scale * model.n_rows[table])
+        real = model.n_rows[table]
+        n = real if table in model.database.kept else max(round(scale * real), min(real, 1))
         with progress.stage(f"drawing {table}", total=n, unit="rows") as advance:
             synthesis.draw(table, n, advance)
     kept = model.database.kept
@@ -257,6 +259,12 @@ class _Synthesis:
         database, settings = self.model.database, self.model.settings
         edges = database.edges_of(table)
         wanted = draw_tuples(*self.model.meetings[table], n, self.rng)
+        for j, edge in enumerate(edges):
+            if edge.one_to_one:  # no more rows than parents
+                surplus = np.flatnonzero(wanted[:, j] >= 0)[len(self.sizes[edge.name]) :]
+                wanted = np.delete(wanted, surplus, axis=0)
+        n = len(wanted)
+        self.parents |= {edge.name: np.full(n, -1, dtype=np.int64) for edge in edges}  # until they are drawn
         known = _known_by_row(database, edges)
         anchor = None
         for j, edge in enumerate(edges):
@@ -317,7 +325,7 @@ class _Synthesis:
         if table not in model.denoisers:
             advance(n)
             return np.zeros((n, n_variables), dtype=np.float32)
-        heard_edges = [e for e, h in zip(edges, heard, strict=True) if h and settings.guidance == "classifier"]
+        heard_edges = [e for e, h in zip(edges, heard, strict=True) if h and e.name in model.classifiers]
         condition = self._condition(edges, n)
         network = model.denoisers[table].to(self.device)
         batches = []
