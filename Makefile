@@ -27,7 +27,7 @@ help:
 	@echo "make clean   remove the environment and the demo"
 
 demo: $(INSTALLED)
-	$(BIN)/dbsynth demo $(FOLDER) --iterations 600
+	$(BIN)/dbsynth demo $(FOLDER) --iterations 300
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest $(TESTS)
