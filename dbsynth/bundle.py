@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import from_numpy, nn
 
-from .clava.latent import Latent
+from .clava.latent import Augmentation, Latent
 from .clava.pipeline import ClavaModel
 from .columns.codec import Categorical, Codes, Numeric, TableCodec
 from .columns.fabricate import Fabricator
@@ -42,7 +42,7 @@ VERSION = 1
 _CLASSES = {
     c.__name__: c
     for c in (
-        Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric,
+        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric,
         Opened, Quantiles, TableCodec, TableModel,
     )
 }  # fmt: skip

@@ -20,7 +20,7 @@ __all__ = ["PRESETS", "Settings", "load_settings"]
 # Hyper-parameters of the paper (ClavaDDPM, Appendix C.3), with the published code's batch size and decay.
 _PAPER: dict[str, Any] = {
     "n_clusters": 20, "parent_scale": 1.0, "clustering": "vote", "ancestors": False,
-    "guidance": "classifier", "guidance_scale": 1.0, "meeting": "values",
+    "guidance": "classifier", "guidance_scale": 1.0, "group_sizes": "label", "meeting": "values",
     "noise": "discrete", "n_steps": 2000, "layers": (512, 1024, 1024, 1024, 1024, 512),
     "iterations": 200_000, "batch_size": 4096, "learning_rate": 6e-4, "muon": 0.0, "ema": 0.999, "held_back": 0.0,
     "classifier_layers": (128, 256, 512, 1024, 512, 256, 128),
@@ -60,6 +60,7 @@ class Settings(BaseModel):
     guidance: Literal["direct", "classifier"] = "direct"  # the label as the denoiser's input; or classifier's gradient
     guidance_scale: float = Field(1.0, ge=0)  # η, of the classifier's gradient
     ancestors: bool = True  # direct guidance hears the parent row and its ancestors, beside the label
+    group_sizes: Literal["joint", "label"] = "joint"  # drawn with the parent row, or from p(s | c) alone
     matching: bool = True  # off: rows of several parents meet at random
     meeting: Literal["labels", "values"] = "labels"  # who meets whom: by the labels that meet; or by nearest drawn rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["count_sizes", "draw_group_sizes", "fit_total", "size_probabilities"]
+__all__ = ["count_sizes", "draw_group_sizes", "fit_total", "size_bounds", "size_probabilities"]
 
 
 def count_sizes(parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
@@ -21,10 +21,28 @@ def size_probabilities(labels: np.ndarray, sizes: np.ndarray, n_labels: int) -> 
     return result
 
 
+def size_bounds(labels: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each parent's group stands among those of its label, smallest first: rank bounds in [0, 1], ``(n_parents,)``."""
+    low, high = np.zeros(len(labels)), np.ones(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        ordered = np.sort(sizes[members])
+        low[members] = np.searchsorted(ordered, sizes[members], "left") / len(members)
+        high[members] = np.searchsorted(ordered, sizes[members], "right") / len(members)
+    return low, high
+
+
 def draw_group_sizes(
-    labels: np.ndarray, probabilities: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
+    labels: np.ndarray,
+    probabilities: list[tuple[np.ndarray, np.ndarray]],
+    rng: np.random.Generator,
+    *,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw how many children each parent row has, given its cluster label, int64 ``(n_parents,)``.
+
+    Among the parents of a label, those that stand high in ``order`` (float ``(n_parents,)``) have the larger groups;
+    without it, anybody may.
 
     NOTE[DIFF]: each label's draws are one systematic sample (evenly spaced quantiles in random order), not independent
     ones: the same distribution with less noise in the number of rows.
@@ -32,7 +50,8 @@ def draw_group_sizes(
     sizes = np.zeros(len(labels), dtype=np.int64)
     for label, (values, shares) in enumerate(probabilities):
         members = np.flatnonzero(labels == label)
-        quantiles = (rng.permutation(len(members)) + rng.random(len(members))) / max(len(members), 1)
+        rank = np.argsort(np.argsort(order[members])) if order is not None else rng.permutation(len(members))
+        quantiles = (rank + rng.random(len(members))) / max(len(members), 1)
         sizes[members] = values[np.minimum(np.searchsorted(np.cumsum(shares), quantiles), len(values) - 1)]
     return sizes
 

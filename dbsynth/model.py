@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import clava
-from .columns.codec import TableCodec, TableData, learn_codecs
+from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
 from .columns.fabricate import Fabricator, fabricate_table, learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
 from .config import Settings
@@ -29,7 +29,6 @@ from .schema import Column, ForeignKey, Kind, Schema, Table, arrow_type
 
 __all__ = ["DatabaseModel", "Numbering", "TableModel", "learn", "synthesise"]
 
-_NULL_MARK = "\0is null"  # names the variable that says where a fabricated column is null
 _DEPTH_MARK = "\0depth"  # names the variable that says how deep in a hierarchy a row stands
 _SORTED = 0.95  # rank correlation with the primary key from which rows count as stored in that order
 
@@ -191,7 +190,7 @@ def _table_data(
     arrays = {column.name: rows.column(column.name) for column in columns}
     for column in plan.of(name, Fate.FABRICATED):
         if rows.column(column.name).null_count:
-            mark = column.name + _NULL_MARK
+            mark = column.name + NULL_MARK
             columns.append(Column(mark, Kind.BOOLEAN, "boolean"))
             arrays[mark] = rows.column(column.name).is_null()
     extras = {}
@@ -337,7 +336,7 @@ def _decode(
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
-    marks = {name.removesuffix(_NULL_MARK): columns.pop(name) for name in list(columns) if name.endswith(_NULL_MARK)}
+    marks = {name.removesuffix(NULL_MARK): columns.pop(name) for name in list(columns) if name.endswith(NULL_MARK)}
     columns |= fabricate_table(learned.fabricators, table, n, rng)
     for name, null in marks.items():
         columns[name] = pa.compute.if_else(null, pa.scalar(None, types[name]), columns[name])

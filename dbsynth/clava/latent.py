@@ -15,10 +15,10 @@ from ..columns.categories import order_by_meaning
 from ..columns.codec import normal
 from ..config import Settings
 from ..encoded import Edge, EncodedDatabase
-from ..groups import count_sizes, size_probabilities
+from ..groups import count_sizes, draw_group_sizes, size_bounds, size_probabilities
 from .clusters import cluster_groups
 
-__all__ = ["Latent", "augmented", "learn_latents"]
+__all__ = ["Augmentation", "Latent", "learn_augmentation", "learn_latents"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Latent:
     """What is learned about one foreign key.
 
     Attributes:
-        cuts: float64 ``(n_labels,)``, upper rank bounds of the labels, which stand in the order of their meaning; the
-            labels are those of the clusters and, where it occurs, that of childless parents.
+        cuts: float64 ``(n_labels,)``, upper rank bounds of the labels among the parents that have children; labels stand
+            in the order of their meaning.
         size_probs: p(s | c) by label.
         agree_rate: of the clustering.
-        labels: int64 ``(n_parents,)``, of the real parent rows.
+        labels: int64 ``(n_parents,)``, of the real parent rows; ``n_labels`` for a parent without children.
         sizes: int64 ``(n_parents,)``, children of the real parent rows.
         size_scale: of log(1 + size), which brings the sizes to about 1.
     """
@@ -46,12 +46,6 @@ class Latent:
     def n_labels(self) -> int:
         return len(self.cuts)
 
-    @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rank interval of each real parent row's label."""
-        lower = np.r_[0.0, self.cuts[:-1]]
-        return lower[self.labels], self.cuts[self.labels]
-
 
 def learn_latents(
     database: EncodedDatabase, settings: Settings, progress: Callable[[int], None] = lambda edges: None
@@ -59,18 +53,27 @@ def learn_latents(
     """The latent of every edge, by the edge's name."""
     latents: dict[str, Latent] = {}
     for child in reversed(list(database.tables)):
-        x = augmented(database, latents, child)
+        x = _augmented(database, latents, child)
         for edge in database.edges_of(child):
             latents[edge.name] = _learn_latent(x, database.tables[edge.parent].middles, edge, settings)
             progress(1)
     return latents
 
 
-def augmented(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> np.ndarray:
-    """T = (R; C): the table's codes beside the labels of its children's edges, float32, each about standard normal."""
-    labels = [latents[edge.name].bounds for edge in database.edges_to(table)]
-    columns = [normal((low + high) / 2)[:, None] for low, high in labels]
-    return np.concatenate([database.tables[table].middles, *columns], axis=1)
+def _augmented(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> np.ndarray:
+    """T = (R; C) for clustering: the table's codes, its children's labels and whether there are any, about normal."""
+    columns = [database.tables[table].middles]
+    for edge in database.edges_to(table):
+        latent = latents[edge.name]
+        low, high = _label_bounds(latent)
+        columns += [normal((low + high) / 2)[:, None], np.sign(latent.sizes)[:, None].astype(np.float32)]
+    return np.concatenate(columns, axis=1)
+
+
+def _label_bounds(latent: Latent) -> tuple[np.ndarray, np.ndarray]:
+    """The rank interval of each real parent's label; a childless parent may have any rank."""
+    lower, upper = np.r_[0.0, latent.cuts[:-1], 0.0], np.r_[latent.cuts, 1.0]
+    return lower[latent.labels], upper[latent.labels]
 
 
 def _learn_latent(x: np.ndarray, y: np.ndarray, edge: Edge, settings: Settings) -> Latent:
@@ -79,13 +82,13 @@ def _learn_latent(x: np.ndarray, y: np.ndarray, edge: Edge, settings: Settings) 
         method=settings.clustering, seed=settings.seed,
     )  # fmt: skip
     sizes = count_sizes(edge.rows, len(y))
-    n_labels = int(clusters.labels.max(initial=0)) + 1
+    held, k = sizes > 0, clusters.n_clusters
     context = np.concatenate([y, _group_means(x, edge.rows, sizes), np.log1p(sizes)[:, None]], axis=1)
-    position = order_by_meaning(clusters.labels, n_labels, context)
+    position = np.r_[order_by_meaning(clusters.labels[held], k, context[held]), k]
     labels = position[clusters.labels]
-    shares = np.bincount(labels, minlength=n_labels) / max(len(labels), 1)
-    probabilities = size_probabilities(labels, sizes, n_labels)
-    size_scale = max(float(np.log1p(sizes[sizes > 0]).mean()), 1e-3) if sizes.any() else 1.0
+    shares = np.bincount(labels[held], minlength=k) / max(held.sum(), 1)
+    size_scale = max(float(np.log1p(sizes[held]).mean()), 1e-3) if held.any() else 1.0
+    probabilities = size_probabilities(labels, sizes, k)
     return Latent(np.cumsum(shares), probabilities, clusters.agree_rate, labels, sizes, size_scale)
 
 
@@ -94,3 +97,76 @@ def _group_means(x: np.ndarray, parent_rows: np.ndarray, sizes: np.ndarray) -> n
     held = parent_rows >= 0
     sums = [np.bincount(parent_rows[held], weights=column[held], minlength=len(sizes)) for column in x.T]
     return (np.stack(sums, axis=1) if sums else np.empty((len(sizes), 0))) / np.maximum(sizes, 1)[:, None]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The columns that latents add to a parent table: T = (R; C).
+
+    First which children a row has at all, then the label of each edge, then, where sizes are drawn jointly, the rank of
+    the group's size among the groups of its label. NOTE[DIFF]: the paper has the labels only. Who has which children at
+    all is one nominal variable over all edges, so that combinations stay as they are; the size's rank keeps p(s | c) and
+    lets what is left of the size go with the row and with its other sizes.
+
+    Attributes:
+        edges: names.
+        patterns: bool ``(n_patterns, n_edges)``, which edges have children.
+        cuts: float64 ``(n_patterns,)``, upper rank bounds of the patterns.
+        joint_sizes: whether the sizes' ranks are columns, too.
+    """
+
+    edges: tuple[str, ...]
+    patterns: np.ndarray
+    cuts: np.ndarray
+    joint_sizes: bool
+
+    @property
+    def n_variables(self) -> int:
+        return (len(self.patterns) > 1) + len(self.edges) * (2 if self.joint_sizes else 1)
+
+    def bounds(self, latents: Mapping[str, Latent]) -> tuple[np.ndarray, np.ndarray]:
+        """Rank intervals of the real rows, float64 ``(n_parents, n_variables)`` each."""
+        chosen = [latents[name] for name in self.edges]
+        columns = []
+        if len(self.patterns) > 1:
+            present = np.stack([latent.sizes > 0 for latent in chosen], axis=1)
+            pattern = (present[:, None, :] == self.patterns[None]).all(axis=2).argmax(axis=1)
+            columns.append((np.r_[0.0, self.cuts[:-1]][pattern], self.cuts[pattern]))
+        columns += [_label_bounds(latent) for latent in chosen]
+        if self.joint_sizes:
+            columns += [size_bounds(latent.labels, latent.sizes) for latent in chosen]
+        low, high = (np.stack([bound[side] for bound in columns], axis=1) for side in (0, 1))
+        return low, high
+
+    def read(
+        self, ranks: np.ndarray, latents: Mapping[str, Latent], rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Labels and group sizes by edge, of rows with these ranks, float ``(n, n_variables)``."""
+        has_pattern = len(self.patterns) > 1
+        pattern = np.searchsorted(self.cuts, ranks[:, 0], "left") if has_pattern else np.zeros(len(ranks), np.int64)
+        present = self.patterns[np.minimum(pattern, len(self.patterns) - 1)]
+        labels, sizes = {}, {}
+        for j, name in enumerate(self.edges):
+            latent, column = latents[name], has_pattern + j
+            rows = np.flatnonzero(present[:, j])
+            # The ranks of rows with children close up, so that labels come in their shares among them.
+            closed = (np.argsort(np.argsort(ranks[rows, column])) + 0.5) / max(len(rows), 1)
+            labels[name] = np.full(len(ranks), latent.n_labels)
+            labels[name][rows] = np.minimum(np.searchsorted(latent.cuts, closed, "left"), latent.n_labels - 1)
+            order = ranks[:, column + len(self.edges)] if self.joint_sizes else None
+            sizes[name] = draw_group_sizes(labels[name], latent.size_probs, rng, order=order)
+        return labels, sizes
+
+
+def learn_augmentation(
+    database: EncodedDatabase, latents: Mapping[str, Latent], table: str, settings: Settings
+) -> Augmentation | None:
+    """The columns that the edges to a table add to it; None if there are no edges, or no rows."""
+    edges = tuple(edge.name for edge in database.edges_to(table))
+    if not edges or len(database.tables[table]) == 0:
+        return None
+    present = np.stack([latents[name].sizes > 0 for name in edges], axis=1)
+    patterns, pattern = np.unique(present, axis=0, return_inverse=True)
+    position = order_by_meaning(pattern.reshape(-1), len(patterns), database.tables[table].middles)
+    shares = np.bincount(position[pattern.reshape(-1)], minlength=len(patterns)) / len(pattern)
+    return Augmentation(edges, patterns[np.argsort(position)], np.cumsum(shares), settings.group_sizes == "joint")

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..columns.codec import normal
+from ..columns.codec import Codes, normal
 from ..config import Settings
 from ..diffusion import ContinuousNoise, DiscreteNoise, Noise
 from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from ..diffusion.training import Schedule, train
 from ..encoded import Edge, EncodedDatabase, Generated
-from ..groups import draw_group_sizes, fit_total
+from ..groups import fit_total
 from ..progress import QUIET, Progress
 from .condition import Condition, edge_features, gather, row_features
 from .guidance import classifier_loss, label_gradient
-from .latent import Latent, learn_latents
+from .latent import Augmentation, Latent, learn_augmentation, learn_latents
 from .matching import draw_tuples, match_places, match_rows, part_duplicates
 
 __all__ = ["ClavaModel", "fit", "generate"]
@@ -38,6 +38,7 @@ class ClavaModel:
     Attributes:
         database: the shape of what was learned: the real codes of kept tables only, other tables' cuts and row counts.
         latents: by edge; labels and sizes of real parents are there for kept parents only.
+        augmentations: by table, the columns that the labels of its edges add to it, if it has children.
         meetings: by child table with parents, the combinations of parents' labels that rows have, int64
             ``(n_tuples, n_edges)``, -1 for null, and how many rows have each.
         denoisers: by table that has anything to draw.
@@ -48,6 +49,7 @@ class ClavaModel:
     database: EncodedDatabase
     n_rows: Mapping[str, int]
     latents: Mapping[str, Latent]
+    augmentations: Mapping[str, Augmentation | None]
     meetings: Mapping[str, tuple[np.ndarray, np.ndarray]]
     denoisers: Mapping[str, nn.Module]
     classifiers: Mapping[str, nn.Module]
@@ -61,10 +63,11 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     """
     with progress.stage("clustering", total=len(database.edges), unit="keys") as advance:
         latents = learn_latents(database, settings, advance)
-    features = _all_features(database, latents)
-    denoisers, classifiers = {}, {}
+    features = _all_features(database, settings.seed)
+    augmentations, denoisers, classifiers = {}, {}, {}
     for table in database.tables:
-        rows = _TrainingRows.of(database, latents, table)
+        augmentations[table] = learn_augmentation(database, latents, table, settings)
+        rows = _TrainingRows.of(database.tables[table], augmentations[table], latents)
         if table in database.kept or 0 in rows.low.shape:
             continue
         edges = database.edges_of(table)
@@ -80,8 +83,8 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     meetings = {t: _learn_meetings(database, latents, t) for t in database.tables if database.edges_of(t)}
     return ClavaModel(
         settings, _shape_of(database), {t: len(c) for t, c in database.tables.items()},
-        {e.name: _forget(latents[e.name], e.parent in database.kept) for e in database.edges}, meetings, denoisers,
-        classifiers,
+        {e.name: _forget(latents[e.name], e.parent in database.kept) for e in database.edges}, augmentations, meetings,
+        denoisers, classifiers,
     )  # fmt: skip
 
 
@@ -114,11 +117,11 @@ class _TrainingRows:
     high: Tensor
 
     @classmethod
-    def of(cls, database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> _TrainingRows:
-        codes = database.tables[table]
-        labels = [latents[edge.name].bounds for edge in database.edges_to(table)]
-        low = np.concatenate([codes.low, *(b[0][:, None] for b in labels)], axis=1)
-        high = np.concatenate([codes.high, *(b[1][:, None] for b in labels)], axis=1)
+    def of(cls, codes: Codes, augmentation: Augmentation | None, latents: Mapping[str, Latent]) -> _TrainingRows:
+        low, high = codes.low, codes.high
+        if augmentation is not None:
+            more_low, more_high = augmentation.bounds(latents)
+            low, high = np.concatenate([low, more_low], axis=1), np.concatenate([high, more_high], axis=1)
         return cls(torch.from_numpy(low.astype(np.float32)), torch.from_numpy(high.astype(np.float32)))
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -223,7 +226,7 @@ class _Synthesis:
         edges = database.edges_of(table)
         if table in database.kept:
             codes = database.tables[table]
-            ranks = (codes.low + codes.high) / 2
+            ranks = codes.draw(self.rng)
             for edge in edges:
                 self.parents[edge.name] = edge.rows
             for edge in database.edges_to(table):
@@ -244,14 +247,12 @@ class _Synthesis:
         )  # fmt: skip
 
     def _take_labels(self, table: str, ranks: np.ndarray) -> np.ndarray:
-        """Read the label columns and draw group sizes from them; what remains are the table's own columns."""
-        edges = self.model.database.edges_to(table)
-        own = ranks.shape[1] - len(edges)
-        for j, edge in enumerate(edges):
-            latent = self.model.latents[edge.name]
-            labels = np.minimum(np.searchsorted(latent.cuts, ranks[:, own + j], "left"), latent.n_labels - 1)
-            self.labels[edge.name] = labels
-            self.sizes[edge.name] = draw_group_sizes(labels, latent.size_probs, self.rng)
+        """Read labels and group sizes from the columns they added; what remains are the table's own columns."""
+        own, augmentation = len(self.model.database.tables[table].cuts), self.model.augmentations[table]
+        if augmentation is not None:
+            labels, sizes = augmentation.read(ranks[:, own:], self.model.latents, self.rng)
+            self.labels |= labels
+            self.sizes |= sizes
         return ranks[:, :own]
 
     def _meet(self, table: str, n: int) -> np.ndarray | None:
@@ -321,7 +322,8 @@ class _Synthesis:
         """Sample rows of T = (R; C) given the parents that are heard, float32 ``(n, n_variables)``."""
         model, settings = self.model, self.model.settings
         edges = model.database.edges_of(table)
-        n_variables = len(model.database.tables[table].cuts) + len(model.database.edges_to(table))
+        augmentation = model.augmentations[table]
+        n_variables = len(model.database.tables[table].cuts) + (augmentation.n_variables if augmentation else 0)
         if table not in model.denoisers:
             advance(n)
             return np.zeros((n, n_variables), dtype=np.float32)
@@ -408,12 +410,14 @@ def _edge_block(edge: Edge, latent: Latent, features: Mapping[str, np.ndarray], 
     )  # fmt: skip
 
 
-def _all_features(database: EncodedDatabase, latents: Mapping[str, Latent]) -> dict[str, np.ndarray]:
-    """Every table's rows as their children hear them."""
+def _all_features(database: EncodedDatabase, seed: int) -> dict[str, np.ndarray]:
+    """Every table's rows as their children hear them, ties spread as in drawn rows."""
     features: dict[str, np.ndarray] = {}
+    rng = np.random.default_rng(seed)
     for table, codes in database.tables.items():
         of_parents = [gather(features[e.parent], e.rows) for e in database.edges_of(table)]
-        features[table] = row_features(codes.middles, (codes.low + codes.high) / 2, codes.cuts, of_parents)
+        ranks = codes.draw(rng)
+        features[table] = row_features(normal(ranks), ranks, codes.cuts, of_parents)
     return features
 
 
