@@ -37,21 +37,26 @@ class Mixture:
         alpha_bar = self.noise.alpha_bars.float()[level.long()][:, None]
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
+    def unscaled(self, x: Tensor, deviation: Tensor) -> Tensor:
+        """Networks see rows of unit variance."""
+        return x * (1 + deviation**2).sqrt() if isinstance(self.noise, ContinuousNoise) else x
+
     def logits(self, x: Tensor, level: Tensor) -> Tensor:
         """log p(x | c) of both components."""
         scale, deviation = self.scales(level)
+        x = self.unscaled(x, deviation)
         means = torch.tensor([[-MEAN, MEAN]]) * scale
         return -0.5 * (x - means) ** 2 / (scale**2 * STD**2 + deviation**2)
 
     def network(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """What a trained network would say of x (scaled, for continuous noise)."""
         scale, deviation = self.scales(level)
-        if isinstance(self.noise, ContinuousNoise):
-            x = x * (1 + deviation**2).sqrt()
+        weights = self.logits(x, level).softmax(1)
+        x = self.unscaled(x, deviation)
         means = torch.tensor([[-MEAN, MEAN]])
         gain = scale * STD**2 / (scale**2 * STD**2 + deviation**2)
         of_components = means + gain * (x - scale * means)
-        denoised = (self.logits(x, level).softmax(1) * of_components).sum(1, keepdim=True)
+        denoised = (weights * of_components).sum(1, keepdim=True)
         if isinstance(self.noise, ContinuousNoise):
             variance = deviation**2 + 1
             return (denoised - x / variance) * variance.sqrt() / deviation
@@ -108,7 +113,7 @@ def test_the_gradient_is_that_of_the_log_probability() -> None:
 
     def log_p(rows: Tensor) -> Tensor:
         embedded = noise.embed(level)
-        found = [network(rows, embedded).log_softmax(1) for network in networks]
+        found = [network(noise.scaled(rows, level), embedded).log_softmax(1) for network in networks]
         return sum(f[torch.arange(2), label].sum() for f, label in zip(found, labels, strict=True))
 
     gradient = label_gradient(networks, noise, labels, 2.5)(x, level)

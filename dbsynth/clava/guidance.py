@@ -23,7 +23,7 @@ def classifier_loss(
     """
     level = noise.draw_levels(len(y), generator).to(y.device)
     x = noise.add(y, level, torch.randn(y.shape, generator=generator).to(y.device))
-    return nn.functional.cross_entropy(classifier(x, noise.embed(level)), labels)
+    return nn.functional.cross_entropy(classifier(noise.scaled(x, level), noise.embed(level)), labels)
 
 
 def label_gradient(
@@ -38,9 +38,9 @@ def label_gradient(
     def gradient(x: Tensor, level: Tensor) -> Tensor:
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
-            embedded = noise.embed(level)
+            scaled, embedded = noise.scaled(x, level), noise.embed(level)
             total = sum(
-                -nn.functional.cross_entropy(classifier(x, embedded), label, reduction="sum")
+                -nn.functional.cross_entropy(classifier(scaled, embedded), label, reduction="sum")
                 for classifier, label in zip(classifiers, labels, strict=True)
             )
             (slope,) = torch.autograd.grad(total, x)

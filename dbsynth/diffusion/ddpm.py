@@ -53,6 +53,10 @@ class DiscreteNoise:
         """The timestep as the networks take it, float32 ``(n,)``."""
         return timestep.float()
 
+    def scaled(self, x: Tensor, timestep: Tensor) -> Tensor:
+        """Noisy rows of unit variance, as the networks take them: as they are."""
+        return x
+
     def loss(self, network: nn.Module, y: Tensor, condition: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the predicted noise (Ho et al. 2020, Equation 14)."""
         timestep = self.draw_levels(len(y), generator).to(y.device)

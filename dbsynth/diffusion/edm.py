@@ -56,6 +56,10 @@ class ContinuousNoise:
         """The level as the networks take it, ``(n,)``, about within [-2, 2] (Karras et al. 2022: c_noise)."""
         return torch.log(sigma.clamp_min(1e-8)) / 2
 
+    def scaled(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Noisy rows of unit variance, as the networks take them (Karras et al. 2022: c_in)."""
+        return x / (sigma[:, None] ** 2 + 1).sqrt()
+
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
         """The expected clean rows D(x; σ) ``(n, d)`` (Karras et al. 2022, Equation 7)."""
         variance = sigma[:, None] ** 2 + 1
