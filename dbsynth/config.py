@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,10 +38,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+_Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+
 class Settings(BaseModel):
     """Everything a run can be told; the defaults are the `fast` preset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     engine: Literal["clava"] = "clava"
     preset: str = "fast"
@@ -67,14 +70,14 @@ class Settings(BaseModel):
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"
     n_steps: int = Field(25, ge=2)  # sampler steps; for discrete noise the length of the chain
-    layers: tuple[int, ...] = (128, 128, 128)  # widths: residual blocks of one width, or the paper's plain layers
+    layers: _Widths = (128, 128, 128)  # widths: residual blocks of one width, or the paper's plain layers
     iterations: int = Field(1600, ge=1)  # most optimiser steps for each table
     batch_size: int = Field(1024, ge=1)  # rows
     learning_rate: float = Field(2e-3, gt=0)
     muon: float = Field(0.05, ge=0)  # Muon's learning rate for hidden matrices; 0: AdamW for all
     ema: float = Field(0.995, ge=0, lt=1)
     held_back: float = Field(0.05, ge=0, lt=1)  # share of rows that only say when to stop
-    classifier_layers: tuple[int, ...] = (128, 256, 128)
+    classifier_layers: _Widths = (128, 256, 128)
     classifier_iterations: int = Field(1000, ge=1)
     classifier_learning_rate: float = Field(1e-3, gt=0)
 
@@ -100,7 +103,7 @@ def load_settings(path: Path | None = None, **options: Any) -> Settings:
 def make_settings(given: Mapping[str, Any]) -> Settings:
     """Settings with the values ``given`` over their preset's."""
     preset = given.get("preset", "fast")
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
     try:
         return Settings(**{**PRESETS[preset], **given})
