@@ -42,8 +42,8 @@ VERSION = 1
 _CLASSES = {
     c.__name__: c
     for c in (
-        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering, Numeric,
-        Opened, Quantiles, TableCodec, TableModel,
+        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering,
+        Numeric, Opened, Quantiles, TableCodec, TableModel,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, MLPDenoiser, ResidualDenoiser)}

@@ -22,7 +22,7 @@ def size_probabilities(labels: np.ndarray, sizes: np.ndarray, n_labels: int) -> 
 
 
 def size_bounds(labels: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each parent's group stands among those of its label, smallest first: rank bounds in [0, 1], ``(n_parents,)``."""
+    """Where each parent's group stands among those of its label, smallest first: rank bounds, ``(n_parents,)``."""
     low, high = np.zeros(len(labels)), np.ones(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)

@@ -1,6 +1,7 @@
 """The verbs, for the command line and Python alike: inspect, fit, generate, clone, demo.
 
-This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of SQL.
+This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of
+SQL.
 """
 
 from __future__ import annotations
@@ -158,7 +159,11 @@ def clone(
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
     clock = _Clock()
-    with closing(open_database(source_url)) as source, closing(open_database(target_url)) as target, Workspace() as work:
+    with (
+        closing(open_database(source_url)) as source,
+        closing(open_database(target_url)) as target,
+        Workspace() as work,
+    ):
         if source.identity == target.identity:
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
@@ -186,7 +191,9 @@ def demo(
     return clone(f"sqlite:///{source}", f"sqlite:///{target}", settings, replace=True, progress=progress)
 
 
-def _learn(source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: _Clock) -> DatabaseModel:
+def _learn(
+    source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: _Clock
+) -> DatabaseModel:
     """Read the source once, decide, and learn; the source is not needed after."""
     with clock("read"):
         schema = source.read_schema()
@@ -255,7 +262,7 @@ def _agree_rates(model: DatabaseModel) -> dict[str, float]:
 
 def _fabricated(model: DatabaseModel) -> list[tuple[str, str]]:
     invented = (Fate.FABRICATED, Fate.NULL, Fate.GENERATED)
-    return [(table, column) for table, fates in model.fates.items() for column, fate in fates.items() if fate in invented]
+    return [(table, name) for table, fates in model.fates.items() for name, fate in fates.items() if fate in invented]
 
 
 def _fields(report: Report) -> dict[str, Any]:

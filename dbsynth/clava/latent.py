@@ -26,8 +26,8 @@ class Latent:
     """What is learned about one foreign key.
 
     Attributes:
-        cuts: float64 ``(n_labels,)``, upper rank bounds of the labels among the parents that have children; labels stand
-            in the order of their meaning.
+        cuts: float64 ``(n_labels,)``, upper rank bounds of the labels among the parents that have children; labels
+            stand in the order of their meaning.
         size_probs: p(s | c) by label.
         agree_rate: of the clustering.
         labels: int64 ``(n_parents,)``, of the real parent rows; ``n_labels`` for a parent without children.
@@ -103,10 +103,10 @@ def _group_means(x: np.ndarray, parent_rows: np.ndarray, sizes: np.ndarray) -> n
 class Augmentation:
     """The columns that latents add to a parent table: T = (R; C).
 
-    First which children a row has at all, then the label of each edge, then, where sizes are drawn jointly, the rank of
-    the group's size among the groups of its label. NOTE[DIFF]: the paper has the labels only. Who has which children at
-    all is one nominal variable over all edges, so that combinations stay as they are; the size's rank keeps p(s | c) and
-    lets what is left of the size go with the row and with its other sizes.
+    First which children a row has at all, then the label of each edge, then, where sizes are drawn jointly, the rank
+    of the group's size among the groups of its label. NOTE[DIFF]: the paper has the labels only. Who has which children
+    at all is one nominal variable over all edges, so that combinations stay as they are; the size's rank keeps p(s | c)
+    and lets what is left of the size go with the row and with its other sizes.
 
     Attributes:
         edges: names.

@@ -320,7 +320,7 @@ class _Synthesis:
 
     def _rows(self, table: str, n: int, heard: Sequence[bool], advance: Callable[[int], None] = lambda rows: None):
         """Sample rows of T = (R; C) given the parents that are heard, float32 ``(n, n_variables)``."""
-        model, settings = self.model, self.model.settings
+        model = self.model
         edges = model.database.edges_of(table)
         augmentation = model.augmentations[table]
         n_variables = len(model.database.tables[table].cuts) + (augmentation.n_variables if augmentation else 0)
