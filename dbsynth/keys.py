@@ -76,23 +76,31 @@ def use_keys(schema: Schema, kept: Collection[str] = ()) -> KeyUse:
     opened = schema.opened()
     edges, implied = [], []
     for key in schema.foreign_keys:
-        if key in opened or key.child in kept:
+        if key.child in kept:
             edges += [key] if key not in opened else []
             continue
         others = [k for k in schema.foreign_keys_of(key.child) if k != key and set(k.columns) & set(key.columns)]
-        larger = [k for k in others if set(key.columns) < set(k.columns)]
+        if key in opened:
+            if others:
+                raise _shared(key, others[0])
+            continue
+        larger = [k for k in others if set(key.columns) < set(k.columns) and k not in opened]
         if larger:
             implied.append(key)
             continue
         for other in others:
-            if not set(other.columns) < set(key.columns):
-                raise SchemaError(
-                    f"foreign keys {key.name!r} and {other.name!r} of table {key.child!r} share the column "
-                    f"{sorted(set(key.columns) & set(other.columns))[0]!r}, and neither holds the other's columns; "
-                    "drop one of them in the source, or keep the table"
-                )
+            if other not in opened and not set(other.columns) < set(key.columns):
+                raise _shared(key, other)
         edges.append(key)
     return KeyUse(tuple(edges), tuple(key for key in opened if key.child not in kept), tuple(implied))
+
+
+def _shared(key: ForeignKey, other: ForeignKey) -> SchemaError:
+    columns = sorted(set(key.columns) & set(other.columns))
+    return SchemaError(
+        f"foreign keys {key.name!r} and {other.name!r} of table {key.child!r} share the column {columns[0]!r}, and not "
+        "so that one could be filled with the other; drop one of them in the source, or keep the table"
+    )
 
 
 def joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
