@@ -14,7 +14,9 @@ import numpy as np
 
 __all__ = ["Quantiles", "learn_quantiles", "rank_intervals"]
 
-_KNOTS = 500  # linear pieces in which a continuous distribution is kept
+_KNOTS = 500  # most linear pieces in which a continuous distribution is kept
+_ROWS_PER_KNOT = 5  # so that no piece tells a row's value
+_OUTERMOST = 3  # rows whose mean stands for the least and the greatest value
 _ROWS_PER_VALUE = 5  # a value held by this many rows on average: the column is discrete
 _MAX_DISCRETE = 20_000
 
@@ -58,8 +60,8 @@ def rank_intervals(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def learn_quantiles(numbers: np.ndarray) -> Quantiles:
     """The inverse distribution function of a column, null as NaN.
 
-    Few distinct values are kept with their shares; many are kept as `_KNOTS` linear pieces, in which a value that holds
-    more than one piece's share stays a step of its own.
+    Few distinct values are kept with their shares; many are kept as linear pieces of at least `_ROWS_PER_KNOT` rows, in
+    which a value that holds more than one piece's share stays a step of its own.
     """
     null = float(np.isnan(numbers).mean()) if len(numbers) else 0.0
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
@@ -67,13 +69,25 @@ def learn_quantiles(numbers: np.ndarray) -> Quantiles:
     upper = np.cumsum(counts) / max(total, 1)
     if len(values) <= 2 or (len(values) <= _MAX_DISCRETE and total >= _ROWS_PER_VALUE * len(values)):
         return Quantiles(null, upper, values.astype(np.float64), discrete=True)
+    n_pieces = int(np.clip(total // _ROWS_PER_KNOT, 1, _KNOTS))
+    spike = counts > max(total / n_pieces, _ROWS_PER_KNOT)
     lower = upper - counts / total
-    spike = counts / total > 1 / _KNOTS
     middle = (lower + upper) / 2
-    # Of the values that are no spikes, the first and last and one per piece are knots.
-    piece = np.floor(middle * _KNOTS)
-    knot = ~spike & (np.r_[True, piece[1:] != piece[:-1]] | np.r_[piece[1:] != piece[:-1], True])
-    u = np.r_[lower[spike], upper[spike], middle[knot]]
-    v = np.r_[values[spike], values[spike], values[knot]]
+    # Between two spikes, the values of a piece are one knot, at their mean.
+    piece = np.unique(np.floor(middle * n_pieces) + np.cumsum(spike), return_inverse=True)[1][~spike]
+    weight = np.bincount(piece, counts[~spike])
+    filled = weight > 0
+    mean_u, mean_v = (np.bincount(piece, counts[~spike] * x[~spike])[filled] / weight[filled] for x in (middle, values))
+    least, greatest = _outermost(values, counts)
+    u = np.r_[0.0, lower[spike], upper[spike], mean_u, 1.0]
+    v = np.r_[least, values[spike], values[spike], mean_v, greatest]
     order = np.lexsort((u, v))
-    return Quantiles(null, u[order], v[order].astype(np.float64), discrete=False)
+    u = np.maximum.accumulate(u[order])
+    return Quantiles(null, u, v[order].astype(np.float64), discrete=False)
+
+
+def _outermost(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Means of the `_OUTERMOST` least and greatest rows: neither is anybody's."""
+    low = np.repeat(values[:_OUTERMOST], np.minimum(counts[:_OUTERMOST], _OUTERMOST))[:_OUTERMOST]
+    high = np.repeat(values[-_OUTERMOST:], np.minimum(counts[-_OUTERMOST:], _OUTERMOST))[-_OUTERMOST:]
+    return float(low.mean()), float(high.mean())
