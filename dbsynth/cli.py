@@ -120,6 +120,8 @@ _SETTINGS = [
     _option(_CLAVA, "--guidance-scale", type=float, help="η: strength of the classifier's gradient. [1.0]"),
     _option(_CLAVA, "--ancestors/--no-ancestors", default=None,
             help="Direct guidance hears the parent row too. [ancestors]"),
+    _option(_CLAVA, "--group-sizes", type=click.Choice(["joint", "label"]),
+            help="Numbers of children are drawn with the parent row, or from its label alone. [joint]"),
     _option(_CLAVA, "--matching/--no-matching", default=None,
             help="Pair the versions of a child that has several parents, or let them meet at random. [matching]"),
     _option(_CLAVA, "--meeting", type=click.Choice(["labels", "values"]),
