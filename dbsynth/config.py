@@ -69,7 +69,7 @@ class Settings(BaseModel):
 
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"
-    n_steps: int = Field(25, ge=2)  # sampler steps; for discrete noise the length of the chain
+    n_steps: int = Field(16, ge=2)  # sampler steps; for discrete noise the length of the chain
     layers: _Widths = (128, 128, 128)  # widths: residual blocks of one width, or the paper's plain layers
     iterations: int = Field(1200, ge=1)  # most optimiser steps for each table
     batch_size: int = Field(1024, ge=1)  # rows
