@@ -30,13 +30,19 @@ from .columns.ranks import Quantiles
 from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from .encoded import Edge, EncodedDatabase
-from .errors import BundleError
+from .errors import BundleError, SchemaError
 from .integrity.opened import Opened
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, Kind, Schema
 
 __all__ = ["VERSION", "load_bundle", "save_bundle"]
+
+# What reading something that is no bundle's file may raise.
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, SchemaError, SafetensorError,
+    pa.ArrowException,
+)  # fmt: skip
 
 VERSION = 1
 _CLASSES = {
@@ -87,6 +93,8 @@ def load_bundle(path: Path) -> DatabaseModel:
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
         found = manifest.get("version") if isinstance(manifest, dict) else None
         raise BundleError(f"{path} is of bundle version {found}, this program reads version {VERSION}; fit it anew")
+    if not isinstance(manifest.get("files"), dict):
+        raise BundleError(f"{path} is damaged: its manifest.json names no files; fit it anew")
     for name, digest in manifest["files"].items():
         file = path / Path(name).name
         if not file.is_file() or _digest(file) != digest:
@@ -94,9 +102,9 @@ def load_bundle(path: Path) -> DatabaseModel:
     try:
         model = json.loads((path / "model.json").read_text())
         loaded = _unpack(model, load_file(path / "arrays.safetensors"), path)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise BundleError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it anew") from error
-    if loaded.schema.fingerprint != manifest["schema"]:
+    if not isinstance(loaded, DatabaseModel) or loaded.schema.fingerprint != manifest.get("schema"):
         raise BundleError(f"{path} is damaged: its schema is not the one it was fitted on; fit it anew")
     return loaded
 

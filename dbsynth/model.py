@@ -314,6 +314,8 @@ def synthesise(
             advance(1)
     for key in use.opened:
         tables[key.child] |= _fill(model, key, tables, extras, rng)
+    for name in {key.child: None for key in use.opened}:
+        tables[name] = _part_repeats(model, model.schema.table(name), tables[name], rng)
     return {name: _in_schema_order(model, name, columns) for name, columns in tables.items()}
 
 
@@ -341,17 +343,35 @@ def _decode(
     for name, null in marks.items():
         columns[name] = pa.compute.if_else(null, pa.scalar(None, types[name]), columns[name])
     for key in keys:
-        columns |= key_values(tables[key.parent], parents[edge_name(key)][moved], key)
+        columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
     columns |= _number(learned, columns, n, types)
     for name, fate in model.fates[table.name].items():
         if fate is Fate.NULL:
             columns[name] = pa.nulls(n, types[name])
-    drawn = [name for name, fate in model.fates[table.name].items() if fate is Fate.MODELLED and name in columns]
+    unique = {name for names in _unique_sets(table) for name in names}
+    drawn = [
+        name
+        for name, fate in model.fates[table.name].items()
+        if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
+    ]
     columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
     columns = _part_repeats(model, table, columns, rng)
     position = np.empty(n, dtype=np.int64)
     position[moved] = np.arange(n)
     return columns, extras, position
+
+
+def _key_columns(
+    table: Table, parent: Mapping[str, pa.Array], rows: np.ndarray, key: ForeignKey, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """A key's columns; without a parent, those that may not be null hold what a random parent has."""
+    columns = key_values(parent, rows, key)
+    must = [name for name in key.columns if not table.column(name).nullable]
+    n_parents = len(parent[key.parent_columns[0]])
+    if must and n_parents and (rows < 0).any():
+        borrowed = key_values(parent, np.where(rows < 0, rng.integers(n_parents, size=len(rows)), rows), key)
+        columns |= {name: borrowed[name] for name in must}
+    return columns
 
 
 def _sorting(
@@ -380,7 +400,12 @@ def _number(
         else:
             position = np.arange(n)
         numbers = pa.array(numbering.start + numbering.step * position, pa.int64())
-        result[name] = (numbers.cast(pa.int32()) if pa.types.is_date(types[name]) else numbers).cast(types[name])
+        # Arrow casts to dates from their days, and to short decimals from text only.
+        if pa.types.is_date(types[name]):
+            numbers = numbers.cast(pa.int32())
+        elif pa.types.is_decimal(types[name]):
+            numbers = numbers.cast(pa.string())
+        result[name] = numbers.cast(types[name])
     return result
 
 
@@ -391,6 +416,7 @@ def _part_repeats(
     fates = model.fates[table.name]
     for key in _unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
+        changeable = changeable or [name for name in key if fates[name] is Fate.FABRICATED and len(key) > 1]
         if changeable and all(name in columns for name in key):
             columns = part_repeats(columns, key, changeable, rng, table=table.name)
     return columns

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from dbsynth.clava.latent import augmented, learn_latents
+from dbsynth.clava.latent import learn_augmentation, learn_latents
 from dbsynth.columns.codec import Codes
 from dbsynth.columns.ranks import rank_intervals
 from dbsynth.config import Settings
@@ -43,26 +43,50 @@ def test_what_happens_two_tables_below_reaches_the_top() -> None:
 
 
 def test_labels_are_coded_as_shares() -> None:
-    """Cuts are the cumulated shares of the labels, in which every parent has an interval."""
+    """Cuts are the cumulated shares of the labels of parents that have children."""
     database, _ = grandchildren()
     for latent in learn_latents(database, Settings(n_clusters=4)).values():
         np.testing.assert_allclose(np.diff(np.r_[0, latent.cuts]), np.bincount(latent.labels) / len(latent.labels))
-        low, high = latent.bounds
-        assert (high > low).all()
         assert latent.cuts[-1] == pytest.approx(1)
         assert latent.sizes.tolist() == [3] * len(latent.labels)
         assert len(latent.size_probs) == latent.n_labels
 
 
-def test_augmented_rows_have_their_labels_beside_them() -> None:
-    """One column for each key that points at the table."""
-    database, _ = grandchildren()
-    latents = learn_latents(database, Settings(n_clusters=3))
-    assert augmented(database, latents, "middle").shape == (360, 1)
-    assert augmented(database, latents, "bottom").shape == (1080, 1)
-    column = augmented(database, latents, "top")[:, 0]
-    assert len(np.unique(column)) == latents["m"].n_labels
-    assert len(set(zip(column.tolist(), latents["m"].labels.tolist(), strict=True))) == latents["m"].n_labels
+def two_kinds_of_children() -> EncodedDatabase:
+    """Of 100 parents some have children of the first kind, some of the second, some of both, some none."""
+    rng = np.random.default_rng(0)
+    first = np.repeat(np.arange(100), np.where(np.arange(100) % 2, 0, rng.integers(1, 5, 100)))
+    second = np.repeat(np.arange(100), np.where(np.arange(100) % 3, 0, rng.integers(1, 5, 100)))
+    return EncodedDatabase(
+        {"p": codes_of(rng.normal(size=100)), "a": codes_of(rng.normal(size=len(first))), "b": codes_of(n=len(second))},
+        [Edge("a", "a", "p", first), Edge("b", "b", "p", second)],
+    )
+
+
+@pytest.mark.parametrize("group_sizes", ["joint", "label"])
+def test_what_is_added_to_a_parent_table_reads_back(group_sizes: str) -> None:
+    """Who has which children, their labels, and the sizes of groups as often as they occur."""
+    database = two_kinds_of_children()
+    settings = Settings(n_clusters=3, group_sizes=group_sizes)
+    latents = learn_latents(database, settings)
+    augmentation = learn_augmentation(database, latents, "p", settings)
+    low, high = augmentation.bounds(latents)
+    assert low.shape == high.shape == (100, augmentation.n_variables)
+    assert ((low >= 0) & (low < high) & (high <= 1 + 1e-12)).all()
+    labels, sizes = augmentation.read((low + high) / 2, latents, np.random.default_rng(0))
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(labels[name], latents[name].labels)
+        np.testing.assert_array_equal(sizes[name] > 0, latents[name].sizes > 0)
+        assert np.abs(np.bincount(sizes[name], minlength=6) - np.bincount(latents[name].sizes, minlength=6)).max() <= 4
+
+
+def test_nothing_is_added_to_a_table_without_children_or_rows() -> None:
+    """There is nothing to read."""
+    database = two_kinds_of_children()
+    latents = learn_latents(database, Settings())
+    assert learn_augmentation(database, latents, "a", Settings()) is None
+    empty = EncodedDatabase({"p": codes_of(n=0), "c": codes_of(n=3)}, [Edge("e", "c", "p", np.full(3, -1))])
+    assert learn_augmentation(empty, learn_latents(empty, Settings()), "p", Settings()) is None
 
 
 def test_progress_counts_keys() -> None:

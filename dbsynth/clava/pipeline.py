@@ -249,6 +249,8 @@ class _Synthesis:
     def _take_labels(self, table: str, ranks: np.ndarray) -> np.ndarray:
         """Read labels and group sizes from the columns they added; what remains are the table's own columns."""
         own, augmentation = len(self.model.database.tables[table].cuts), self.model.augmentations[table]
+        for edge in self.model.database.edges_to(table):  # of a table that has no rows to learn them from
+            self.labels[edge.name] = self.sizes[edge.name] = np.zeros(len(ranks), dtype=np.int64)
         if augmentation is not None:
             labels, sizes = augmentation.read(ranks[:, own:], self.model.latents, self.rng)
             self.labels |= labels

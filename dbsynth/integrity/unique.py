@@ -14,6 +14,7 @@ from ..keys import joint_codes
 __all__ = ["part_repeats"]
 
 _ROUNDS = 300
+_PATIENCE = 20  # rounds without fewer repeats after which exchanging stops
 
 
 def part_repeats(
@@ -22,16 +23,20 @@ def part_repeats(
     """The columns, changed so that no two rows have the same values in all of ``key``.
 
     A row that repeats another exchanges one changeable value with a random row, so that every column keeps its values.
-    Where the values at hand do not suffice, whole numbers past the largest are taken. Rows with a null repeat nobody.
+    Where that does not suffice, as when every parent has nearly every value, it takes a value of the column that its
+    group lacks, and at last a whole number past the largest. Rows with a null repeat nobody.
 
     Raises:
         SchemaError: no exchange can part the rows; names table and key.
     """
     codes = {name: _codes(columns[name]) for name in key}
     order = {name: np.arange(len(columns[name])) for name in changeable}
+    fewest, since = len(columns[key[0]]), 0
     for attempt in range(_ROUNDS):
         repeated = _repeats([codes[name] for name in key])
-        if len(repeated) == 0:
+        since = since + 1 if len(repeated) >= fewest else 0
+        fewest = min(fewest, len(repeated))
+        if len(repeated) == 0 or since > _PATIENCE:
             break
         name = changeable[attempt % len(changeable)] if changeable else None
         if name is None:
@@ -40,9 +45,33 @@ def part_repeats(
         for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]
+    for name in changeable:
+        _take_missing(codes, order[name], key, name, rng)
     repeated = _repeats([codes[name] for name in key])
     result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
     return result if len(repeated) == 0 else _number_on(result, key, changeable, repeated, table)
+
+
+def _take_missing(
+    codes: dict[str, np.ndarray], order: np.ndarray, key: Sequence[str], name: str, rng: np.random.Generator
+) -> None:
+    """Give rows that repeat another a value of the column that no row of their group (the rest of the key) has."""
+    repeated = _repeats([codes[n] for n in key])
+    if len(repeated) == 0:
+        return
+    rest = [codes[n] for n in key if n != name]
+    rest = np.stack(rest, axis=1) if rest else np.zeros((len(order), 1), dtype=np.int64)
+    group = np.unique(rest, axis=0, return_inverse=True)[1].reshape(-1)
+    values, first = np.unique(codes[name], return_index=True)
+    source = order[first]
+    members = np.argsort(group, kind="stable")
+    start = np.searchsorted(group[members], np.arange(group.max() + 2))
+    for row in repeated.tolist():
+        held = codes[name][members[start[group[row]] : start[group[row] + 1]]]
+        free = np.flatnonzero((values >= 0) & ~np.isin(values, held))
+        if len(free):
+            chosen = rng.choice(free)
+            codes[name][row], order[row] = values[chosen], source[chosen]
 
 
 def _number_on(
