@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbsynth.columns.numbers import from_numbers, learn_numbers, learn_step, to_numbers
@@ -41,6 +41,7 @@ def test_huge_whole_numbers_come_back_nearly(values: list) -> None:
         assert abs(back - value) <= 1024
 
 
+@settings(max_examples=300)
 @given(st.integers(0, 6), st.data())
 def test_decimals_come_back_exactly(scale: int, data: st.DataObject) -> None:
     """To the last digit, up to the fifteen digits that a float64 is sure of."""

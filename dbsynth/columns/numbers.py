@@ -6,6 +6,7 @@ microsecond of the day, so that a shop's opening hours survive whatever becomes 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -121,4 +122,4 @@ def _decimals_of(step: float) -> int:
 
 
 def _is_whole(number: float) -> bool:
-    return abs(number - round(number)) <= 1e-12 * max(1.0, abs(number))
+    return abs(number - round(number)) <= max(1e-9, 4 * math.ulp(number))
