@@ -67,7 +67,7 @@ def learn_step(numbers: np.ndarray) -> float:
         scaled = numbers * 10.0**decimals
         whole = np.round(scaled)
         # What a number that was a float32 is off by, less for tiny ones; or the last digits of a float64.
-        slack = np.minimum(1e-6, 1e-7 * np.abs(scaled)) + np.minimum(2 * np.spacing(np.abs(scaled)), 0.05)
+        slack = np.minimum(2e-7, 1e-7 * np.abs(scaled)) + np.minimum(2 * np.spacing(np.abs(scaled)), 0.05)
         if np.abs(scaled).max() < 2**53 and np.all(np.abs(scaled - whole) <= slack):
             return max(1, int(np.gcd.reduce(whole.astype(np.int64)))) / 10.0**decimals
     return 0.0
