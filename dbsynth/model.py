@@ -264,7 +264,10 @@ def _storage_order(
     plan: Plan, table: Table, rows: pa.Table, keys: list[ForeignKey], parents: Mapping[ForeignKey, np.ndarray]
 ) -> str | None:
     """What the rows are sorted by when the primary key is read as the order in which they came."""
-    if len(table.primary_key) != 1 or rows.num_rows < 3:
+    if len(table.primary_key) > 1:
+        # A server keeps such rows by their key.
+        return next((edge_name(key) for key in keys if table.primary_key[0] in key.columns), None)
+    if not table.primary_key or rows.num_rows < 3:
         return None
     column = table.column(table.primary_key[0])
     if column.kind not in NUMERIC_KINDS:

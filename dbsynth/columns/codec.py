@@ -16,6 +16,7 @@ from scipy.special import ndtri
 from ..schema import Column
 from .categories import category_codes, joint_groups, order_by_meaning
 from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, to_numbers
+from .order import MOMENTS, columns_before, times_in_unit
 from .ranks import Quantiles, learn_quantiles, rank_intervals
 
 __all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
@@ -64,6 +65,7 @@ class Numeric:
     part: str  # of a timestamp: "day" or "time"; else "value"; "extra": no column, a number about the row
     step: float
     quantiles: Quantiles
+    after: str | None = None  # the column that comes before this one in every row: the variable is the time between
 
     cuts = None
 
@@ -113,14 +115,25 @@ class TableCodec:
             if isinstance(variable, Numeric):
                 null = arrays.get(variable.column + NULL_MARK)
                 numbers = _decode_known(variable, u[:, j], null)
+                if variable.after is not None:  # which was decoded before: a chain starts with its first column
+                    numbers = numbers + times_in_unit(
+                        arrays[variable.after], self.columns[variable.after].kind, self.columns[variable.column].kind,
+                        variable.part,
+                    )  # fmt: skip
                 parts.setdefault(variable.column, {})[variable.part] = numbers
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
-        extras = {name: part.pop("extra") for name, part in parts.items() if "extra" in part}
-        for name, part in parts.items():
-            if part:
-                arrays[name] = from_numbers(part, self.columns[name], steps[name], types[name])
-                arrays.pop(name + NULL_MARK, None)
-        return arrays, extras
+                if variable.part != "extra" and not self._goes_on(j):
+                    name = variable.column
+                    arrays[name] = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+        arrays = {name: array for name, array in arrays.items() if name.removesuffix(NULL_MARK) not in parts} | {
+            name: arrays[name] for name in parts if name in arrays
+        }
+        return arrays, {name: part["extra"] for name, part in parts.items() if "extra" in part}
+
+    def _goes_on(self, j: int) -> bool:
+        """Whether the next variable is another part of the same column."""
+        following = self.variables[j + 1 : j + 2]
+        return any(isinstance(v, Numeric) and v.column == self.variables[j].column for v in following)
 
 
 def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np.ndarray:
@@ -209,14 +222,21 @@ class _Draft:
 
 def _draft(data: TableData) -> _Draft:
     numeric, names, codes, values = [], [], [], []
-    for column in data.columns:
-        array = data.rows.column(column.name).combine_chunks()
+    arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
+    before = columns_before({c.name: (arrays[c.name], c.kind) for c in data.columns if c.kind in MOMENTS})
+    for column in sorted(data.columns, key=lambda column: list(before).index(column.name) if column.name in before else -1):
+        array = arrays[column.name]
         if column.kind in NUMERIC_KINDS:
-            for number in learn_numbers(array, column.kind):
-                x = to_numbers(array, column.kind, number.part)
+            earlier = before.get(column.name)
+            kinds = {c.name: c.kind for c in data.columns}
+            for number in learn_numbers(array, column.kind, after=earlier and kinds[earlier]):
+                x, after = to_numbers(array, column.kind, number.part), None
+                if earlier is not None and number.part != "time":
+                    x, after = x - times_in_unit(arrays[earlier], kinds[earlier], column.kind, number.part), earlier
                 null = np.isnan(x)
                 quantiles = learn_quantiles(x if null.all() else x[~null])
-                numeric.append((Numeric(column.name, number.part, number.step, quantiles), *_known_intervals(x, null)))
+                variable = Numeric(column.name, number.part, number.step, quantiles, after)
+                numeric.append((variable, *_known_intervals(x, null)))
             if null.any() and not null.all():
                 # Where a value is missing often follows from a category: a variable of its own can share their code.
                 names.append(column.name + NULL_MARK), codes.append(null.astype(np.int64)), values.append([False, True])

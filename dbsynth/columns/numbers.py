@@ -48,11 +48,17 @@ def to_numbers(values: pa.Array, kind: Kind, part: str = "value") -> np.ndarray:
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def learn_numbers(values: pa.Array, kind: Kind) -> list[Numbers]:
-    """The variables a numeric column is modelled by, with their steps."""
+def learn_numbers(values: pa.Array, kind: Kind, *, after: Kind | None = None) -> list[Numbers]:
+    """The variables a numeric column is modelled by, with their steps.
+
+    Args:
+        after: the kind of the column that this one is told from, if any; between two timestamps there is one number.
+    """
     if kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
         times = to_numbers(values, kind, "time")
         if np.nanmax(times, initial=0.0) > 0:
+            if after in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
+                return [Numbers("value", learn_step(times))]
             return [Numbers("day", 1.0), Numbers("time", learn_step(times))]
         return [Numbers("value", float(DAY))]
     return [Numbers("value", learn_step(to_numbers(values, kind)))]
