@@ -19,6 +19,7 @@ from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
 from .config import Settings
 from .encoded import Edge, EncodedDatabase, Generated
 from .errors import SchemaError
+from .groups import count_sizes
 from .integrity.checks import satisfy_checks
 from .integrity.opened import Opened, depths, fill_opened, learn_opened
 from .integrity.unique import part_repeats
@@ -30,6 +31,7 @@ from .schema import Column, ForeignKey, Kind, Schema, Table, arrow_type
 __all__ = ["DatabaseModel", "Numbering", "TableModel", "learn", "synthesise"]
 
 _DEPTH_MARK = "\0depth"  # names the variable that says how deep in a hierarchy a row stands
+_CHILDREN_MARK = "\0children"  # names the variable that says how many rows refer to a row under an opened key
 _SORTED = 0.95  # rank correlation with the primary key from which rows count as stored in that order
 
 
@@ -195,6 +197,8 @@ def _table_data(
             arrays[mark] = rows.column(column.name).is_null()
     extras = {}
     for key in use.opened:
+        if key.parent == name:
+            extras[edge_name(key) + _CHILDREN_MARK] = count_sizes(parents[key], rows.num_rows).astype(np.float64)
         if key.child == name and key.is_self_reference:
             depth = depths(parents[key])
             if not np.isnan(depth).any():
@@ -433,7 +437,8 @@ def _fill(
     name = edge_name(key)
     n_children, n_parents = (len(next(iter(tables[t].values()))) for t in (key.child, key.parent))
     depth = extras[key.child].get(name + _DEPTH_MARK)
-    parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng)
+    order = extras.get(key.parent, {}).get(name + _CHILDREN_MARK)
+    parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
     return key_values(tables[key.parent], parents, key)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbsynth.integrity.opened import Opened, depths, fill_opened, learn_opened
+from dbsynth.integrity.opened import depths, fill_opened, learn_opened
 
 
 @st.composite
@@ -103,14 +100,6 @@ def test_a_hierarchy_with_a_cycle_keeps_its_group_sizes() -> None:
     assert sorted(np.bincount(found[found >= 0], minlength=5)) == [0, 0, 0, 1, 3]
 
 
-def test_to_json_and_back() -> None:
-    """A bundle holds it as plain data."""
-    opened = learn_opened(np.array([-1, 0, 0, 1]), 4, is_self_reference=True, is_unique=False)
-    again = Opened.from_json(json.loads(json.dumps(opened.to_json())))
-    assert again.to_json() == opened.to_json()
-
-
-@pytest.mark.parametrize("n", [0, 1])
 def test_no_row_and_one_row(n: int) -> None:
     """Nothing to refer to but oneself."""
     found = filled(np.full(n, -1))

@@ -1,15 +1,13 @@
 """Foreign keys that are filled when all rows stand: self references, and the keys at which cycles were opened.
 
 A self reference keeps the shape of its hierarchy: how many rows stand at each depth, and how many children the rows of
-a depth have. The depth itself is drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows
+a depth have. Depth and number of children are drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows
 that are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -47,15 +45,6 @@ class Opened:
     largest: int | None
     size_probs: list[tuple[np.ndarray, np.ndarray]]
 
-    def to_json(self) -> dict[str, Any]:
-        probabilities = [[values.tolist(), shares.tolist()] for values, shares in self.size_probs]
-        return {**self.__dict__, "size_probs": probabilities}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Opened:
-        probabilities = [(np.array(v, np.int64), np.array(s, float)) for v, s in data["size_probs"]]
-        return cls(**{**data, "size_probs": probabilities})
-
 
 def learn_opened(parents: np.ndarray, n_parents: int, *, is_self_reference: bool, is_unique: bool) -> Opened:
     """The shape of a key.
@@ -77,26 +66,35 @@ def learn_opened(parents: np.ndarray, n_parents: int, *, is_self_reference: bool
 
 
 def fill_opened(
-    opened: Opened, n_children: int, n_parents: int, depth: np.ndarray | None, rng: np.random.Generator
+    opened: Opened,
+    n_children: int,
+    n_parents: int,
+    depth: np.ndarray | None,
+    rng: np.random.Generator,
+    *,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
     """The parent of each row, int64 ``(n_children,)``, -1 for null.
 
     Args:
         depth: of a tree, the depth drawn for each row, float ``(n_children,)``.
+        order: float ``(n_parents,)``; parents that stand high in it have the larger groups. None: anybody may.
     """
     if opened.is_tree:
-        return _grow_tree(opened, depth, rng)
+        return _grow_tree(opened, depth, rng, order)
     rows = rng.permutation(n_children)[round(opened.null * n_children) :]
     most = n_parents * opened.largest if opened.largest else len(rows)
     rows = rows[:most] if n_parents else rows[:0]
     labels = np.zeros(n_parents, dtype=np.int64)
-    sizes = fit_total(draw_group_sizes(labels, opened.size_probs, rng), len(rows), rng, largest=opened.largest)
+    sizes = fit_total(draw_group_sizes(labels, opened.size_probs, rng, order=order), len(rows), rng, largest=opened.largest)
     parents = np.full(n_children, -1, dtype=np.int64)
     parents[rows] = rng.permutation(np.repeat(np.arange(n_parents), sizes))
     return parents
 
 
-def _grow_tree(opened: Opened, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _grow_tree(
+    opened: Opened, depth: np.ndarray, rng: np.random.Generator, order: np.ndarray | None
+) -> np.ndarray:
     """Hang every row under one of the depth above; depths that nobody has are closed up."""
     level = np.unique(np.round(depth), return_inverse=True)[1]
     parents = np.arange(len(depth)) if opened.own_parent else np.full(len(depth), -1, dtype=np.int64)
@@ -108,7 +106,8 @@ def _grow_tree(opened: Opened, depth: np.ndarray, rng: np.random.Generator) -> n
             level[rows[opened.largest * len(above) :]] = d + 1
             rows = rows[: opened.largest * len(above)]
         probabilities = [opened.size_probs[min(d - 1, len(opened.size_probs) - 1)]]
-        sizes = draw_group_sizes(np.zeros(len(above), dtype=np.int64), probabilities, rng)
+        of_above = None if order is None else order[above]
+        sizes = draw_group_sizes(np.zeros(len(above), dtype=np.int64), probabilities, rng, order=of_above)
         sizes = fit_total(sizes, len(rows), rng, largest=opened.largest)
         parents[rows] = rng.permutation(np.repeat(above, sizes))
     return parents
