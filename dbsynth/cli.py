@@ -127,7 +127,7 @@ _SETTINGS = [
     _option(_CLAVA, "--meeting", type=click.Choice(["labels", "values"]),
             help="Pair them by their labels, or by nearest values. [labels]"),
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
-    _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [25]"),
+    _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),
     _option(_DIFFUSION, "--iterations", type=int, help="Most training steps for each table. [1000]"),
     _option(_DIFFUSION, "--batch-size", type=int, help="Rows in a training step. [1024]"),

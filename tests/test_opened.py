@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,7 @@ def test_a_hierarchy_with_a_cycle_keeps_its_group_sizes() -> None:
     assert sorted(np.bincount(found[found >= 0], minlength=5)) == [0, 0, 0, 1, 3]
 
 
+@pytest.mark.parametrize("n", [0, 1])
 def test_no_row_and_one_row(n: int) -> None:
     """Nothing to refer to but oneself."""
     found = filled(np.full(n, -1))

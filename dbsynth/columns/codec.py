@@ -224,7 +224,8 @@ def _draft(data: TableData) -> _Draft:
     numeric, names, codes, values = [], [], [], []
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
     before = columns_before({c.name: (arrays[c.name], c.kind) for c in data.columns if c.kind in MOMENTS})
-    for column in sorted(data.columns, key=lambda column: list(before).index(column.name) if column.name in before else -1):
+    told_after = {name: position for position, name in enumerate(before)}
+    for column in sorted(data.columns, key=lambda column: told_after.get(column.name, -1)):
         array = arrays[column.name]
         if column.kind in NUMERIC_KINDS:
             earlier = before.get(column.name)

@@ -1,6 +1,7 @@
 """Moments that come one after another in every row: ordered, shipped, delivered.
 
-Such a column is modelled by the time since the one before, so that no synthetic parcel is delivered before it is shipped.
+Such a column is modelled by the time since the one before, so that no synthetic parcel is delivered before it is
+shipped.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _MIN_ROWS = 20  # rows with both moments, from which an order is believed
 
 
 def columns_before(columns: Mapping[str, tuple[pa.Array, Kind]]) -> dict[str, str]:
-    """For each column that always follows another, the latest such: an entry comes after that of the column it follows.
+    """For each column that always follows another, the latest such; an entry comes after that of whom it follows.
 
-    A column follows another if it is nowhere known where the other is null, and never earlier by the day; of two columns
-    that are always on the same day neither follows.
+    A column follows another if it is nowhere known where the other is null, and never earlier by the day; of two
+    columns that are always on the same day neither follows.
     """
     days = {name: _days(array, kind) for name, (array, kind) in columns.items()}
     earlier = {name: [other for other in days if other != name and _follows(days[name], days[other])] for name in days}

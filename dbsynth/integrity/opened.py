@@ -1,8 +1,9 @@
 """Foreign keys that are filled when all rows stand: self references, and the keys at which cycles were opened.
 
 A self reference keeps the shape of its hierarchy: how many rows stand at each depth, and how many children the rows of
-a depth have. Depth and number of children are drawn with the row, so that bosses look like bosses. A hierarchy that is none (rows
-that are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of groups.
+a depth have. Depth and number of children are drawn with the row, so that bosses look like bosses. A hierarchy that is
+none (rows that are their own ancestors) and a key that closes a cycle of tables keep the null share and the sizes of
+groups.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ def fill_opened(
     most = n_parents * opened.largest if opened.largest else len(rows)
     rows = rows[:most] if n_parents else rows[:0]
     labels = np.zeros(n_parents, dtype=np.int64)
-    sizes = fit_total(draw_group_sizes(labels, opened.size_probs, rng, order=order), len(rows), rng, largest=opened.largest)
+    sizes = draw_group_sizes(labels, opened.size_probs, rng, order=order)
+    sizes = fit_total(sizes, len(rows), rng, largest=opened.largest)
     parents = np.full(n_children, -1, dtype=np.int64)
     parents[rows] = rng.permutation(np.repeat(np.arange(n_parents), sizes))
     return parents
