@@ -73,7 +73,7 @@ def parse_address(url: str) -> Address:
 
 def mask(url: str) -> str:
     """The URL with `***` in the place of every password."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     userinfo, at, location = rest.rpartition("@")
     if at and ":" in userinfo:
         userinfo = userinfo.partition(":")[0] + ":***"

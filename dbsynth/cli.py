@@ -188,7 +188,7 @@ def inspect(url: str, quiet: bool, as_json: bool, **settings: Any) -> None:
     """
     from . import jobs, show
 
-    plan = jobs.inspect(url, _load_settings(settings))
+    plan = jobs.inspect(url, _load_settings(settings), progress=_progress(quiet, as_json))
     show.as_json(plan) if as_json else show.plan(plan)
 
 

@@ -86,11 +86,16 @@ class Report:
         return data
 
 
-def inspect(url: str, settings: Settings = Settings()) -> Plan:  # noqa: B008 (frozen)
+def inspect(
+    url: str,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    progress: Progress = QUIET,
+) -> Plan:
     """What a run would do to a database, and what stands in the way; changes nothing."""
     with closing(open_database(url)) as source, Workspace() as workspace:
         schema = source.read_schema()
-        rows = _take_snapshot(source, schema, workspace, QUIET)
+        rows = _take_snapshot(source, schema, workspace, progress)
         return make_plan(schema, workspace.read, rows, settings)
 
 
