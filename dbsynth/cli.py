@@ -129,7 +129,7 @@ _SETTINGS = [
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
     _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),
-    _option(_DIFFUSION, "--iterations", type=int, help="Most training steps for each table. [1000]"),
+    _option(_DIFFUSION, "--iterations", type=int, help="Most training steps for each table. [800]"),
     _option(_DIFFUSION, "--batch-size", type=int, help="Rows in a training step. [1024]"),
     _option(_DIFFUSION, "--learning-rate", type=float, help="Of the denoiser. [0.002]"),
     _option(_DIFFUSION, "--muon", type=float,

@@ -71,14 +71,14 @@ class Settings(BaseModel):
     noise: Literal["continuous", "discrete"] = "continuous"
     n_steps: int = Field(16, ge=2)  # sampler steps; for discrete noise the length of the chain
     layers: _Widths = (128, 128, 128)  # widths: residual blocks of one width, or the paper's plain layers
-    iterations: int = Field(1000, ge=1)  # most optimiser steps for each table
+    iterations: int = Field(800, ge=1)  # most optimiser steps for each table
     batch_size: int = Field(1024, ge=1)  # rows
     learning_rate: float = Field(2e-3, gt=0)
     muon: float = Field(0.05, ge=0)  # Muon's learning rate for hidden matrices; 0: AdamW for all
     ema: float = Field(0.995, ge=0, lt=1)
     held_back: float = Field(0.05, ge=0, lt=1)  # share of rows that only say when to stop
     classifier_layers: _Widths = (128, 256, 128)
-    classifier_iterations: int = Field(1000, ge=1)
+    classifier_iterations: int = Field(800, ge=1)
     classifier_learning_rate: float = Field(1e-3, gt=0)
 
 

@@ -17,7 +17,7 @@ from ..encoded import Edge
 
 __all__ = ["Condition", "edge_features", "row_features"]
 
-_MAX_ONE_HOT = 64  # categories that a parent's nominal column may have to be heard one by one
+_MAX_ONE_HOT = 128  # categories that a parent's nominal column may have to be heard one by one
 
 
 def row_features(

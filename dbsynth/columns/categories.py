@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 
 __all__ = ["category_codes", "joint_groups", "order_by_meaning"]
 
-_JOINT_VALUES = 100  # most tuples a joint code may have where the columns depend on one another a little,
-_JOINT_NEEDS = 0.1  # that is by this share of the smaller entropy,
-_RULE_VALUES = 500  # and where one nearly fixes the other,
-_RULE_NEEDS = 0.8
+# How many tuples a joint code may have, by how much the columns depend on one another: mutual information as a share of
+# the smaller entropy. The more of the row goes into one code, the less its parts are heard one by one.
+_JOINT_VALUES = ((0.8, 500), (0.1, 100), (0.02, 40))
 _SHRINKAGE = 5.0  # rows that a category's mean is drawn to the overall mean by
 
 
@@ -49,8 +48,7 @@ def joint_groups(codes: Sequence[np.ndarray], numbers_of_values: Sequence[int]) 
         for i in range(len(groups)):
             for j in range(i + 1, len(groups)):
                 dependence, tuples = _dependence(joint[i], joint[j])
-                allowed = tuples <= _JOINT_VALUES and dependence >= _JOINT_NEEDS
-                allowed |= tuples <= _RULE_VALUES and dependence >= _RULE_NEEDS
+                allowed = any(dependence >= needed and tuples <= most for needed, most in _JOINT_VALUES)
                 if allowed and dependence > best:
                     best, merged = dependence, (i, j)
         if merged is None:

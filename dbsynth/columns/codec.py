@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import ndtri
 
-from ..schema import Column
+from ..schema import Column, Kind
 from .categories import category_codes, joint_groups, order_by_meaning
-from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, to_numbers
+from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
 from .order import MOMENTS, columns_before, times_in_unit
 from .ranks import Quantiles, learn_quantiles, rank_intervals
 
@@ -23,6 +23,7 @@ __all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableD
 
 NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
+_FEW_NUMBERS = 12  # values of a number that may be coded together with categories
 _ONE_HOT = 12  # commonest categories of a column that give the other columns' categories their meaning
 
 
@@ -109,8 +110,8 @@ class TableCodec:
             if isinstance(variable, Categorical):
                 chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
                 for k, name in enumerate(variable.columns):
-                    array = pa.array([value[k] for value in variable.values], types.get(name, pa.bool_()))
-                    arrays[name] = array.take(pa.array(chosen))
+                    values = self._values(name, [value[k] for value in variable.values], types)
+                    arrays[name] = values.take(pa.array(chosen))
         for j, variable in enumerate(self.variables):
             if isinstance(variable, Numeric):
                 null = arrays.get(variable.column + NULL_MARK)
@@ -129,6 +130,13 @@ class TableCodec:
             name: arrays[name] for name in parts if name in arrays
         }
         return arrays, {name: part["extra"] for name, part in parts.items() if "extra" in part}
+
+    def _values(self, name: str, values: list, types: Mapping[str, pa.DataType]) -> pa.Array:
+        """A column's categories in its Arrow type; a number among categories is told by its float."""
+        if name in self.columns and self.columns[name].kind in NUMERIC_KINDS:
+            numbers = np.array(values, dtype=np.float64)
+            return from_numbers({"value": numbers}, self.columns[name], {"value": learn_step(numbers)}, types[name])
+        return pa.array(values, types.get(name, pa.bool_()))
 
     def _goes_on(self, j: int) -> bool:
         """Whether the next variable is another part of the same column."""
@@ -221,38 +229,59 @@ class _Draft:
 
 
 def _draft(data: TableData) -> _Draft:
-    numeric, names, codes, values = [], [], [], []
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
-    before = columns_before({c.name: (arrays[c.name], c.kind) for c in data.columns if c.kind in MOMENTS})
+    kinds = {column.name: column.kind for column in data.columns}
+    before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
     told_after = {name: position for position, name in enumerate(before)}
-    for column in sorted(data.columns, key=lambda column: told_after.get(column.name, -1)):
-        array = arrays[column.name]
-        if column.kind in NUMERIC_KINDS:
-            earlier = before.get(column.name)
-            kinds = {c.name: c.kind for c in data.columns}
-            for number in learn_numbers(array, column.kind, after=earlier and kinds[earlier]):
-                x, after = to_numbers(array, column.kind, number.part), None
-                if earlier is not None and number.part != "time":
-                    x, after = x - times_in_unit(arrays[earlier], kinds[earlier], column.kind, number.part), earlier
-                null = np.isnan(x)
-                quantiles = learn_quantiles(x if null.all() else x[~null])
-                variable = Numeric(column.name, number.part, number.step, quantiles, after)
-                numeric.append((variable, *_known_intervals(x, null)))
-            if null.any() and not null.all():
-                # Where a value is missing often follows from a category: a variable of its own can share their code.
-                names.append(column.name + NULL_MARK), codes.append(null.astype(np.int64)), values.append([False, True])
-        else:
-            c, v = category_codes(array)
-            names.append(column.name), codes.append(c), values.append(v)
-    for name, x in data.extras.items():
-        numeric.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
+    in_order = sorted(kinds, key=lambda name: told_after.get(name, -1))
+    numeric = {n: _numeric(n, arrays, kinds, before.get(n)) for n in in_order if kinds[n] in NUMERIC_KINDS}
+    nominal = {name: category_codes(arrays[name]) for name in in_order if name not in numeric}
+    for name, variables in numeric.items():
+        null = arrays[name].is_null().to_numpy(zero_copy_only=False) | np.isnan(to_numbers(arrays[name], kinds[name]))
+        if null.any() and not null.all():
+            # Where a value is missing often follows from a category: a variable of its own can share their code.
+            nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
+        elif len(variables) == 1 and name not in before and 1 < len(variables[0][0].quantiles.v) <= _FEW_NUMBERS:
+            codes, values = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
+            nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = []
-    alone = [[i] for i in range(len(codes))]
-    for group in joint_groups(codes, [len(v) for v in values]) if data.rows.num_rows else alone:
-        tuples, joint_codes = np.unique(np.stack([codes[i] for i in group], axis=1), axis=0, return_inverse=True)
-        members = [tuple(values[i][k] for i, k in zip(group, t, strict=True)) for t in tuples.tolist()]
-        joint.append((tuple(names[i] for i in group), joint_codes.reshape(-1).astype(np.int64), members))
-    return _Draft(data, numeric, joint, [_one_hot(c) for _, c, _ in joint])
+    for group in _groups(nominal, numeric, data.rows.num_rows):
+        for name in group:
+            numeric.pop(name, None)
+        tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
+        members = [tuple(nominal[name][1][k] for name, k in zip(group, t, strict=True)) for t in tuples.tolist()]
+        joint.append((tuple(group), codes.reshape(-1).astype(np.int64), members))
+    drafts = [variable for variables in numeric.values() for variable in variables]
+    for name, x in data.extras.items():
+        drafts.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
+    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
+
+
+def _numeric(
+    name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], earlier: str | None
+) -> list[tuple[Numeric, np.ndarray, np.ndarray]]:
+    """The variables of a column with an order of its own, with the bounds of each row's interval."""
+    variables = []
+    for number in learn_numbers(arrays[name], kinds[name], after=earlier and kinds[earlier]):
+        x, after = to_numbers(arrays[name], kinds[name], number.part), None
+        if earlier is not None and number.part != "time":
+            x, after = x - times_in_unit(arrays[earlier], kinds[earlier], kinds[name], number.part), earlier
+        null = np.isnan(x)
+        quantiles = learn_quantiles(x if null.all() else x[~null])
+        variables.append((Numeric(name, number.part, number.step, quantiles, after), *_known_intervals(x, null)))
+    return variables
+
+
+def _groups(
+    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int
+) -> list[list[str]]:
+    """The columns to code together, by name; numbers only where a category is among them."""
+    names = list(nominal)
+    if n_rows == 0:
+        return [[name] for name in names if name not in numeric]
+    found = joint_groups([nominal[name][0] for name in names], [len(nominal[name][1]) for name in names])
+    groups = [[names[i] for i in group] for group in found]
+    return [group for group in groups if any(name not in numeric for name in group)]
 
 
 def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
