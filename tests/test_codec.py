@@ -111,7 +111,7 @@ def test_codes_are_standard_normal() -> None:
 
 def test_nominal_variables_have_cuts_and_ordered_ones_none() -> None:
     """The engines tell them apart by that."""
-    table = pa.table({"a": [1, 2, 3, 4], "w": ["x", "y", "y", "y"]})
+    table = pa.table({"a": range(20), "w": ["x"] * 5 + ["y"] * 15})
     _, codes = learn(table, [Column("a", Kind.INTEGER, "int"), Column("w", Kind.TEXT, "text")])
     assert codes.cuts[0] is None
     assert sorted(np.diff(np.r_[0, codes.cuts[1]]).tolist()) == [0.25, 0.75]
@@ -154,3 +154,18 @@ def test_a_table_without_modelled_columns() -> None:
     codec, codes = learn(pa.table({"id": [1, 2, 3]}).select([]), [])
     assert codes.low.shape == (3, 0)
     assert codec.decode(np.empty((5, 0)), {}) == ({}, {})
+
+
+def test_a_number_of_few_values_shares_a_code_with_the_category_it_goes_with() -> None:
+    """Whatever is drawn, only pairs that occur come out, the number as a number."""
+    rng = np.random.default_rng(5)
+    age = rng.choice([18, 25, 35], 600)
+    job = np.where(age == 18, "pupil", rng.choice(["clerk", "driver"], 600))
+    columns = [Column("age", Kind.INTEGER, "int"), Column("job", Kind.TEXT, "text")]
+    codec, codes = learn(pa.table({"age": age, "job": job}), columns)
+    assert len(codec.variables) == 1
+    decoded, _ = codec.decode(rng.random((500, 1)), {"age": pa.int64(), "job": pa.string()})
+    drawn = set(zip(decoded["age"].to_pylist(), decoded["job"].to_pylist(), strict=True))
+    assert drawn == set(zip(age.tolist(), job.tolist(), strict=True))
+    assert codes.members[0].shape[0] == 5
+    assert codes.features.shape == (600, 1 + codes.members[0].shape[1])

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..columns.codec import Codes, normal
 from ..encoded import Edge
 
 __all__ = ["Condition", "edge_features", "row_features"]
@@ -20,15 +21,17 @@ __all__ = ["Condition", "edge_features", "row_features"]
 _MAX_ONE_HOT = 128  # categories that a parent's nominal column may have to be heard one by one
 
 
-def row_features(
-    z: np.ndarray, ranks: np.ndarray, cuts: Sequence[np.ndarray | None], of_parents: Sequence[np.ndarray]
-) -> np.ndarray:
-    """A row as its children hear it, float32 ``(n, n_features)``: codes, categories, then its own parents' features."""
-    features = [z]
-    for j, upper in enumerate(cuts):
+def row_features(codes: Codes, ranks: np.ndarray, of_parents: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows as their children hear them, float32 ``(n, n_features)``: codes, categories, their own parents' features.
+
+    Args:
+        codes: of the table.
+        ranks: of the rows, float ``(n, n_variables)``.
+    """
+    features = [normal(ranks), *codes.members_at(ranks)]
+    for j, upper in enumerate(codes.cuts):
         if upper is not None and 2 < len(upper) <= _MAX_ONE_HOT:
-            category = np.minimum(np.searchsorted(upper, ranks[:, j], "left"), len(upper) - 1)
-            features.append(np.eye(len(upper), dtype=np.float32)[category])
+            features.append(np.eye(len(upper), dtype=np.float32)[codes.categories(ranks, j)])
     return np.concatenate([*features, *of_parents], axis=1).astype(np.float32)
 
 

@@ -55,14 +55,14 @@ def learn_latents(
     for child in reversed(list(database.tables)):
         x = _augmented(database, latents, child)
         for edge in database.edges_of(child):
-            latents[edge.name] = _learn_latent(x, database.tables[edge.parent].middles, edge, settings)
+            latents[edge.name] = _learn_latent(x, database.tables[edge.parent].features, edge, settings)
             progress(1)
     return latents
 
 
 def _augmented(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> np.ndarray:
     """T = (R; C) for clustering: the table's codes, its children's labels and whether there are any, about normal."""
-    columns = [database.tables[table].middles]
+    columns = [database.tables[table].features]
     for edge in database.edges_to(table):
         latent = latents[edge.name]
         low, high = _label_bounds(latent)

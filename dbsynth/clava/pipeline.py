@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..columns.codec import Codes, normal
+from ..columns.codec import Codes
 from ..config import Settings
 from ..diffusion import ContinuousNoise, DiscreteNoise, Noise
 from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
@@ -241,10 +241,8 @@ class _Synthesis:
             ranks = _normal_ranks(z, self.rng)
             ranks = self._take_labels(table, ranks)
         self.ranks[table] = ranks
-        self.features[table] = row_features(
-            normal(ranks), ranks, database.tables[table].cuts,
-            [gather(self.features[e.parent], self.parents[e.name]) for e in edges],
-        )  # fmt: skip
+        of_parents = [gather(self.features[e.parent], self.parents[e.name]) for e in edges]
+        self.features[table] = row_features(database.tables[table], ranks, of_parents)
 
     def _take_labels(self, table: str, ranks: np.ndarray) -> np.ndarray:
         """Read labels and group sizes from the columns they added; what remains are the table's own columns."""
@@ -419,7 +417,7 @@ def _all_features(database: EncodedDatabase, seed: int) -> dict[str, np.ndarray]
     for table, codes in database.tables.items():
         of_parents = [gather(features[e.parent], e.rows) for e in database.edges_of(table)]
         ranks = codes.draw(rng)
-        features[table] = row_features(normal(ranks), ranks, codes.cuts, of_parents)
+        features[table] = row_features(codes, ranks, of_parents)
     return features
 
 

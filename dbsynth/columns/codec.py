@@ -39,11 +39,14 @@ class Codes:
     Attributes:
         low, high: float32 ``(n_rows, n_variables)``, bounds in [0, 1].
         cuts: per variable None (ordered), or for a nominal one the upper bounds of its categories ``(n_categories,)``.
+        members: per variable None, or for one that codes several columns together what each category is made of,
+            float32 ``(n_categories, n_members)``, about standard.
     """
 
     low: np.ndarray
     high: np.ndarray
     cuts: tuple[np.ndarray | None, ...]
+    members: tuple[np.ndarray | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.low)
@@ -56,6 +59,19 @@ class Codes:
     def middles(self) -> np.ndarray:
         """Each row's code at the middle of its intervals, standard normal, float32 ``(n_rows, n_variables)``."""
         return normal((self.low + self.high) / 2)
+
+    @property
+    def features(self) -> np.ndarray:
+        """The `middles`, and beside them the members of categories, float32 ``(n_rows, n_features)``."""
+        return np.concatenate([self.middles, *self.members_at((self.low + self.high) / 2)], axis=1)
+
+    def categories(self, ranks: np.ndarray, j: int) -> np.ndarray:
+        """The category of the nominal variable ``j`` in rows with these ranks, int64 ``(n,)``."""
+        return np.minimum(np.searchsorted(self.cuts[j], ranks[:, j], "left"), len(self.cuts[j]) - 1)
+
+    def members_at(self, ranks: np.ndarray) -> list[np.ndarray]:
+        """What the categories of rows with these ranks are made of, float32 ``(n, n_members)`` by joint variable."""
+        return [of[self.categories(ranks, j)] for j, of in enumerate(self.members) if of is not None]
 
 
 @dataclass(frozen=True)
@@ -210,22 +226,41 @@ class _Draft:
         variables: list[Numeric | Categorical] = [v for v, _, _ in self.numeric]
         bounds = [(low, high) for _, low, high in self.numeric]
         numbers = [normal((low + high) / 2)[:, None] for low, high in bounds]
+        members: list[np.ndarray | None] = [None] * len(bounds)
         for i, (columns, codes, values) in enumerate(self.joint):
-            others = [
-                _one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i
-            ]
+            others = [_one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i]
             context = np.concatenate([*numbers, *others, around], axis=1)
             position = order_by_meaning(codes, len(values), context)
             shares = np.bincount(position[codes], minlength=len(values)) / max(n, 1)
             upper = np.cumsum(shares)
-            variables.append(Categorical(columns, tuple(values[k] for k in np.argsort(position)), upper))
+            ordered = tuple(values[k] for k in np.argsort(position))
+            variables.append(Categorical(columns, ordered, upper))
+            members.append(_members(ordered, shares) if len(columns) > 1 else None)
             bounds.append(((upper - shares)[position[codes]], upper[position[codes]]))
         low, high = (
             np.stack([b[side] for b in bounds], axis=1).astype(np.float32) if bounds else np.empty((n, 0), np.float32)
             for side in (0, 1)
         )
         columns = {column.name: column for column in self.data.columns}
-        return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables))
+        return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
+
+
+def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
+    """What tuples are made of, float32 ``(n_values, n_members)``: a number's rank, a category's commonest values."""
+    parts = []
+    for member in zip(*values, strict=True):
+        codes, levels = category_codes(pa.array(member))
+        weights = np.bincount(codes, shares, minlength=len(levels))
+        if isinstance(levels[-1], float):
+            codes = np.argsort(np.argsort(levels))[codes]
+            weights = np.bincount(codes, shares, minlength=len(levels))
+            parts.append(normal(np.cumsum(weights) - weights / 2)[codes][:, None])
+        else:
+            commonest = np.argsort(-weights, kind="stable")[: _ONE_HOT if len(levels) > 2 else 1]
+            parts.append((codes[:, None] == commonest[None, :]).astype(np.float32))
+    found = np.concatenate(parts, axis=1)
+    mean = shares @ found
+    return ((found - mean) / np.maximum(np.sqrt(shares @ (found - mean) ** 2), 0.1)).astype(np.float32)
 
 
 def _draft(data: TableData) -> _Draft:
@@ -241,7 +276,7 @@ def _draft(data: TableData) -> _Draft:
         if null.any() and not null.all():
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
-        elif len(variables) == 1 and name not in before and 1 < len(variables[0][0].quantiles.v) <= _FEW_NUMBERS:
+        elif name not in before and _has_few_values(variables):
             codes, values = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = []
@@ -270,6 +305,11 @@ def _numeric(
         quantiles = learn_quantiles(x if null.all() else x[~null])
         variables.append((Numeric(name, number.part, number.step, quantiles, after), *_known_intervals(x, null)))
     return variables
+
+
+def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> bool:
+    quantiles = variables[0][0].quantiles
+    return len(variables) == 1 and quantiles.discrete and 1 < len(quantiles.v) <= _FEW_NUMBERS
 
 
 def _groups(
