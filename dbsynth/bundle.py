@@ -75,8 +75,9 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
             os.replace(folder, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    except OSError as error:
-        raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BundleError(f"cannot write the bundle {path}: {reason}") from error
 
 
 def load_bundle(path: Path) -> DatabaseModel:

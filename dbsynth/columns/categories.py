@@ -19,6 +19,7 @@ __all__ = ["category_codes", "joint_groups", "order_by_meaning"]
 # How many tuples a joint code may have, by how much the columns depend on one another: mutual information as a share of
 # the smaller entropy. The more of the row goes into one code, the less its parts are heard one by one.
 _JOINT_VALUES = ((0.8, 500), (0.1, 100), (0.02, 40))
+_MAX_COMPARED = 200_000_000  # pairs of columns times rows
 _SHRINKAGE = 5.0  # rows that a category's mean is drawn to the overall mean by
 
 
@@ -41,22 +42,28 @@ def joint_groups(codes: Sequence[np.ndarray], numbers_of_values: Sequence[int]) 
 
     Greedy: the pair of groups that depend most on one another is merged while the tuples that occur stay few.
     """
-    groups = [[i] for i in range(len(codes))]
-    joint = [np.unique(c, return_inverse=True)[1] for c in codes]
-    while len(groups) > 1:
-        best, merged = 0.0, None
-        for i in range(len(groups)):
-            for j in range(i + 1, len(groups)):
-                dependence, tuples = _dependence(joint[i], joint[j])
-                allowed = any(dependence >= needed and tuples <= most for needed, most in _JOINT_VALUES)
-                if allowed and dependence > best:
-                    best, merged = dependence, (i, j)
-        if merged is None:
+    groups = {i: [i] for i in range(len(codes))}
+    joint = {i: np.unique(c, return_inverse=True)[1] for i, c in enumerate(codes)}
+    # A table of hundreds of columns has many pairs; what goes together is then seen on some of its rows.
+    every = -(-len(codes) ** 2 * len(codes[0]) // 2 // _MAX_COMPARED) if len(codes) else 1
+    seen = {i: c[::every] for i, c in joint.items()}
+    pairs = {(i, j): _allowed(seen[i], seen[j]) for i in groups for j in groups if i < j}
+    while pairs:
+        (i, j), best = max(pairs.items(), key=lambda item: (item[1], (-item[0][0], -item[0][1])))
+        if best <= 0:
             break
-        i, j = merged
         groups[i] = groups[i] + groups.pop(j)
         joint[i] = np.unique(joint[i] * (joint[j].max() + 1) + joint.pop(j), return_inverse=True)[1]
-    return [sorted(group) for group in groups]
+        seen[i] = joint[i][::every]
+        pairs = {pair: found for pair, found in pairs.items() if not {i, j} & set(pair)}
+        pairs |= {(min(i, k), max(i, k)): _allowed(seen[min(i, k)], seen[max(i, k)]) for k in groups if k != i}
+    return [sorted(group) for group in groups.values()]
+
+
+def _allowed(a: np.ndarray, b: np.ndarray) -> float:
+    """How much two columns depend on one another, 0 where they are not to share a code."""
+    dependence, tuples = _dependence(a, b)
+    return dependence if any(dependence >= needed and tuples <= most for needed, most in _JOINT_VALUES) else 0.0
 
 
 def _dependence(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
