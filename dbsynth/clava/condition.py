@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..columns.codec import Codes, normal
 from ..encoded import Edge
+from .latent import Latent
 
-__all__ = ["Condition", "edge_features", "row_features"]
+__all__ = ["Condition", "edge_features", "gather", "row_features"]
 
 _MAX_ONE_HOT = 128  # categories that a parent's nominal column may have to be heard one by one
 
@@ -41,19 +42,21 @@ def gather(features: np.ndarray, parent_rows: np.ndarray) -> np.ndarray:
     return padded[parent_rows]
 
 
-def edge_features(
-    labels: np.ndarray, n_labels: int, sizes: np.ndarray, size_scale: float, features: np.ndarray | None
-) -> np.ndarray:
+def edge_features(latent: Latent, features: np.ndarray | None) -> np.ndarray:
     """What each parent row tells the children of one edge, float32 ``(n_parents + 2, n_conditions)``.
 
     The label's indicator, the group's size on a log scale, and the parent's features unless they are None. The row
     before the last is a null key's, the last one that of a parent not to be heard.
+
+    Args:
+        latent: with the labels and sizes of these parents.
+        features: of the parent rows (`row_features`).
     """
-    n = len(labels)
+    n, n_labels = len(latent.labels), latent.n_labels
     matrix = np.zeros((n + 2, n_labels + 2 + (0 if features is None else features.shape[1])), dtype=np.float32)
-    matrix[np.arange(n), labels] = 1
+    matrix[np.arange(n), latent.labels] = 1
     matrix[n, n_labels] = 1
-    matrix[:n, n_labels + 1] = np.log1p(sizes) / size_scale
+    matrix[:n, n_labels + 1] = np.log1p(latent.sizes) / latent.size_scale
     if features is not None:
         matrix[:n, n_labels + 2 :] = features
     return matrix

@@ -11,18 +11,29 @@ same number of rows (null keys are places, too), so a match is a pairing in whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import hnswlib
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-__all__ = ["draw_tuples", "match_places", "match_rows", "part_duplicates"]
+from ..encoded import Edge
+
+__all__ = ["asked_by_row", "draw_tuples", "match_places", "match_rows", "part_duplicates"]
 
 _NEIGHBOURS = 32
 _EXACT_ROWS = 1_000  # leftovers of this many rows are paired exactly
 _SWAP_ROUNDS = 200
+
+
+def asked_by_row(edges: Sequence[Edge], kept: Collection[str]) -> list[bool]:
+    """Whether a parent is asked for by its row, as kept ones are, or by its label; per edge of one child.
+
+    Where all parents are kept, all but one go by their labels: otherwise the pairs would be the real table's own.
+    """
+    known = [edge.parent in kept for edge in edges]
+    return known if not all(known) else [j == 0 for j in range(len(edges))]
 
 
 def draw_tuples(tuples: np.ndarray, counts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .ddpm import DiscreteNoise
 from .edm import ContinuousNoise
+from .networks import Guidance
 
-__all__ = ["ContinuousNoise", "DiscreteNoise", "Noise"]
+__all__ = ["ContinuousNoise", "DiscreteNoise", "Guidance", "Noise"]
 
 Noise = ContinuousNoise | DiscreteNoise

@@ -7,17 +7,15 @@ Denoising Diffusion Probabilistic Models" (2021); guidance after Dhariwal & Nich
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from .networks import Guidance
+
 __all__ = ["DiscreteNoise", "cosine_betas"]
-
-Guidance = Callable[[Tensor, Tensor], Tensor]  # (noisy rows, timestep of each row) -> gradient of log p(c | x)
-
 
 def cosine_betas(n_steps: int) -> Tensor:
     """β_t for t = 0 … n_steps - 1, float64 (Nichol & Dhariwal 2021, Equation 17), at most 0.999."""

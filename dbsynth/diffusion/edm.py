@@ -8,17 +8,15 @@ et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (202
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from .networks import Guidance
+
 __all__ = ["ContinuousNoise", "karras_sigmas"]
-
-Guidance = Callable[[Tensor, Tensor], Tensor]  # (noisy rows, level of each row) -> gradient of log p(c | x)
-
 
 def karras_sigmas(n_steps: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
     """Noise levels from σ_max down to σ_min, then 0, float32 ``(n_steps + 1,)`` (Karras et al. 2022, Equation 5)."""

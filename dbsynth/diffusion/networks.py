@@ -7,13 +7,15 @@ matrices, which are neither entrance nor exit.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Classifier", "MLPDenoiser", "ResidualDenoiser"]
+__all__ = ["Classifier", "Guidance", "MLPDenoiser", "ResidualDenoiser"]
+
+Guidance = Callable[[Tensor, Tensor], Tensor]  # (noisy rows, noise level of each row) -> gradient of log p(c | x)
 
 
 class _LevelEmbedding(nn.Module):

@@ -1,0 +1,117 @@
+"""Phase II: one denoiser for each table, and for classifier guidance one classifier for each edge (Algorithm 2)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..columns.codec import Codes
+from ..config import Settings
+from ..diffusion import ContinuousNoise, DiscreteNoise, Noise
+from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from ..diffusion.training import Schedule, train
+from ..encoded import Edge
+from ..progress import Progress
+from .condition import Condition
+from .guidance import classifier_loss
+from .latent import Augmentation, Latent
+
+__all__ = ["TrainingRows", "noise_of", "train_classifier", "train_denoiser"]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """T = (R; C) as rank intervals, float32 tensors ``(n_rows, n_variables)``."""
+
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, codes: Codes, augmentation: Augmentation | None, latents: Mapping[str, Latent]) -> TrainingRows:
+        low, high = codes.low, codes.high
+        if augmentation is not None:
+            more_low, more_high = augmentation.bounds(latents)
+            low, high = np.concatenate([low, more_low], axis=1), np.concatenate([high, more_high], axis=1)
+        return cls(torch.from_numpy(low.astype(np.float32)), torch.from_numpy(high.astype(np.float32)))
+
+    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The rows' codes, every tie spread anew over its interval."""
+        low, high = self.low[rows], self.high[rows]
+        u = low + (high - low) * torch.rand(low.shape, generator=generator)
+        return torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))
+
+
+def train_denoiser(
+    table: str, rows: TrainingRows, condition: Condition, settings: Settings, progress: Progress
+) -> nn.Module:
+    """p(T | condition): the denoiser of one table."""
+    noise, seed = noise_of(settings), _seed(settings.seed, table)
+    network = _denoiser(rows.low.shape[1], condition.width, settings, seed).to(settings.device)
+    # Versions of a child hear one parent only; a denoiser that draws them has to have met that in training.
+    alone = settings.meeting == "values" and len(condition.edges) > 1
+
+    def loss(network: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
+        y = rows.draw(batch, generator).to(settings.device)
+        heard = _draw_heard(len(batch), len(condition.edges), generator).to(settings.device) if alone else None
+        return noise.loss(network, y, condition.at(batch.to(settings.device), heard), generator)
+
+    schedule = Schedule(
+        settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema,
+        held_back=settings.held_back,
+    )  # fmt: skip
+    with progress.stage(f"training {table}", total=schedule.iterations, unit="steps") as advance:
+        train(network, loss, len(rows.low), schedule, name=table, seed=seed, progress=advance)
+    return network
+
+
+def train_classifier(
+    edge: Edge, rows: TrainingRows, latent: Latent, settings: Settings, progress: Progress
+) -> nn.Module:
+    """p(c | x_t) of an edge's child rows; rows with a null key have no label."""
+    noise, seed = noise_of(settings), _seed(settings.seed, edge.name)
+    held = torch.from_numpy(np.flatnonzero(edge.rows >= 0))
+    labels = torch.from_numpy(latent.labels[edge.rows])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Classifier(rows.low.shape[1], latent.n_labels, settings.classifier_layers).to(settings.device)
+
+    def loss(network: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
+        y = rows.draw(held[batch], generator).to(settings.device)
+        return classifier_loss(network, noise, y, labels[held[batch]].to(settings.device), generator)
+
+    schedule = Schedule(
+        settings.classifier_iterations, settings.batch_size, settings.classifier_learning_rate, settings.muon,
+        ema=settings.ema, held_back=settings.held_back,
+    )  # fmt: skip
+    with progress.stage(f"classifier {edge.name}", total=schedule.iterations, unit="steps") as advance:
+        train(network, loss, len(held), schedule, name=edge.name, seed=seed, progress=advance)
+    return network
+
+
+def _draw_heard(n: int, n_edges: int, generator: torch.Generator) -> Tensor:
+    """Half the rows hear all their parents, the others one of them, bool ``(n, n_edges)``."""
+    one = torch.randint(n_edges, (n, 1), generator=generator) == torch.arange(n_edges)
+    return one | (torch.rand(n, 1, generator=generator) < 0.5)
+
+
+def noise_of(settings: Settings) -> Noise:
+    """The noise that the settings name."""
+    return ContinuousNoise(settings.n_steps) if settings.noise == "continuous" else DiscreteNoise(settings.n_steps)
+
+
+def _denoiser(n_variables: int, n_conditions: int, settings: Settings, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if settings.noise == "discrete":
+            return MLPDenoiser(n_variables, n_conditions, settings.layers)
+        return ResidualDenoiser(n_variables, n_conditions, settings.layers)
+
+
+def _seed(seed: int, name: str) -> int:
+    """A seed of its own for each network, so that one table's training does not depend on another's."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1)[0])
