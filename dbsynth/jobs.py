@@ -6,6 +6,7 @@ SQL.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,8 +18,10 @@ import pyarrow as pa
 
 from .bundle import load_bundle, save_bundle
 from .config import Settings
+from .decoding import synthesise
 from .errors import BundleError, ConfigError, SchemaError, TargetError
-from .model import DatabaseModel, learn, synthesise
+from .learning import learn
+from .model import DatabaseModel
 from .plan import Fate, Plan, make_plan
 from .progress import QUIET, Progress
 from .quality.measures import measure
@@ -137,8 +140,8 @@ def generate(
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
-    if scale is not None and not scale > 0:
-        raise ConfigError(f"scale is {scale}: it must be above 0")
+    if scale is not None and not 0 < scale < math.inf:
+        raise ConfigError(f"scale is {scale}: it must be a number above 0")
     clock = _Clock()
     with clock("open"):
         model = load_bundle(bundle)
@@ -220,10 +223,11 @@ def _take_snapshot(source: Adapter, schema: Schema, workspace: Workspace, progre
     with source.snapshot() as snapshot:
         for table in schema.tables:
             columns = [column.name for column in table.columns if column.generated is None]
-            with progress.stage(f"reading {table.name}", total=snapshot.count_rows(table), unit="rows") as advance:
-                rows[table.name] = workspace.write(
-                    table.name, _counted(snapshot.read_rows(table, columns), advance)
-                )
+            with (
+                progress.stage(f"reading {table.name}", total=snapshot.count_rows(table), unit="rows") as advance,
+                closing(snapshot.read_rows(table, columns)) as batches,  # at once, while there is a connection
+            ):
+                rows[table.name] = workspace.write(table.name, _counted(batches, advance))
     return rows
 
 

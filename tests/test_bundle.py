@@ -13,8 +13,10 @@ import torch
 
 from dbsynth.bundle import load_bundle, save_bundle
 from dbsynth.config import Settings
+from dbsynth.decoding import synthesise
 from dbsynth.errors import BundleError
-from dbsynth.model import DatabaseModel, learn, synthesise
+from dbsynth.learning import learn
+from dbsynth.model import DatabaseModel
 from dbsynth.plan import make_plan
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from dbsynth.config import Settings
+from dbsynth.decoding import synthesise
 from dbsynth.errors import SchemaError
 from dbsynth.integrity.checks import broken_rows
 from dbsynth.integrity.opened import depths
 from dbsynth.keys import DANGLING, NO_PARENT, parent_rows
-from dbsynth.model import learn, synthesise
+from dbsynth.learning import learn
 from dbsynth.plan import make_plan
 from dbsynth.schema import Check, Column, ForeignKey, Kind, Schema, Table, UniqueKey, arrow_type
 

@@ -1,0 +1,176 @@
+"""From numbers to rows: the engine's draws become columns, keys and whole tables, ready for a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from . import clava
+from .columns.codec import NULL_MARK
+from .columns.fabricate import fabricate_table
+from .columns.numbers import to_numbers
+from .encoded import Generated
+from .integrity.checks import satisfy_checks
+from .integrity.opened import fill_opened
+from .integrity.unique import part_repeats
+from .keys import KeyUse, key_values, use_keys
+from .model import CHILDREN_MARK, DEPTH_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .plan import Fate
+from .progress import QUIET, Progress
+from .schema import ForeignKey, Table, arrow_type
+
+__all__ = ["synthesise"]
+
+
+def synthesise(
+    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
+) -> dict[str, pa.Table]:
+    """Draw a synthetic database: its tables, parents first, with all columns that a target is to be given.
+
+    Raises:
+        SchemaError: unique columns that cannot be told apart at this scale.
+    """
+    generated = clava.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    rng = np.random.default_rng(seed)
+    use = use_keys(model.schema, model.kept)
+    tables: dict[str, dict[str, pa.Array]] = {}
+    extras: dict[str, dict[str, np.ndarray]] = {}
+    order: dict[str, np.ndarray] = {}  # of each table, where the engine's rows went
+    with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
+        for name in model.schema.parents_first():
+            table = model.schema.table(name)
+            if name in model.kept:
+                rows = model.kept[name]
+                tables[name] = {c: rows.column(c).combine_chunks() for c in rows.column_names}
+                order[name] = np.arange(rows.num_rows)
+            else:
+                tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
+            advance(1)
+    for key in use.opened:
+        tables[key.child] |= _fill(model, key, tables, extras, rng)
+    for name in {key.child: None for key in use.opened}:
+        tables[name] = _part_repeats(model, model.schema.table(name), tables[name], rng)
+    return {name: _in_schema_order(model, name, columns) for name, columns in tables.items()}
+
+
+def _decode(
+    model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, tables: Mapping[str, dict[str, pa.Array]],
+    order: Mapping[str, np.ndarray], rng: np.random.Generator,
+) -> tuple[dict[str, pa.Array], dict[str, np.ndarray], np.ndarray]:  # fmt: skip
+    """One table's columns, the numbers about its rows, and where each drawn row went."""
+    learned = model.tables[table.name]
+    ranks = generated.ranks[table.name]
+    n = len(ranks)
+    types = {column.name: arrow_type(column) for column in table.columns}
+    columns, extras = learned.codec.decode(ranks, types)
+    keys = [key for key in use.edges if key.child == table.name]
+    parents = {}
+    for key in keys:
+        rows = generated.parents[edge_name(key)]
+        parents[edge_name(key)] = np.where(rows < 0, -1, order[key.parent][rows] if len(order[key.parent]) else -1)
+    moved = _sorting(learned, columns, parents, n, table)
+    take = pa.array(moved)
+    columns = {name: array.take(take) for name, array in columns.items()}
+    extras = {name: values[moved] for name, values in extras.items()}
+    marks = {name.removesuffix(NULL_MARK): columns.pop(name) for name in list(columns) if name.endswith(NULL_MARK)}
+    columns |= fabricate_table(learned.fabricators, table, n, rng)
+    for name, null in marks.items():
+        columns[name] = pc.if_else(null, pa.scalar(None, types[name]), columns[name])
+    for key in keys:
+        columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
+    columns |= _number(learned, columns, n, types)
+    for name, fate in model.fates[table.name].items():
+        if fate is Fate.NULL:
+            columns[name] = pa.nulls(n, types[name])
+    unique = {name for names in unique_sets(table) for name in names}
+    drawn = [
+        name
+        for name, fate in model.fates[table.name].items()
+        if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
+    ]
+    columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
+    columns = _part_repeats(model, table, columns, rng)
+    position = np.empty(n, dtype=np.int64)
+    position[moved] = np.arange(n)
+    return columns, extras, position
+
+
+def _key_columns(
+    table: Table, parent: Mapping[str, pa.Array], rows: np.ndarray, key: ForeignKey, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """A key's columns; without a parent, those that may not be null hold what a random parent has."""
+    columns = key_values(parent, rows, key)
+    must = [name for name in key.columns if not table.column(name).nullable]
+    n_parents = len(parent[key.parent_columns[0]])
+    if must and n_parents and (rows < 0).any():
+        borrowed = key_values(parent, np.where(rows < 0, rng.integers(n_parents, size=len(rows)), rows), key)
+        columns |= {name: borrowed[name] for name in must}
+    return columns
+
+
+def _sorting(
+    learned: TableModel, columns: Mapping[str, pa.Array], parents: Mapping[str, np.ndarray], n: int, table: Table
+) -> np.ndarray:
+    """The drawn row at each position, so that rows stand in the order in which the real ones are stored."""
+    if learned.sorted_by is None:
+        return np.arange(n)
+    if learned.sorted_by in parents:
+        values = parents[learned.sorted_by]
+    else:
+        values = to_numbers(columns[learned.sorted_by], table.column(learned.sorted_by).kind)
+    return np.argsort(values, kind="stable")
+
+
+def _number(
+    learned: TableModel, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
+) -> dict[str, pa.Array]:
+    """The invented whole numbers of the key."""
+    result = {}
+    for name, numbering in learned.numbering.items():
+        if numbering.within:
+            frame = pa.table({c: columns[c] for c in numbering.within if c in columns}).to_pandas()
+            groups = frame.groupby(list(frame.columns), sort=False)
+            position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
+        else:
+            position = np.arange(n)
+        numbers = pa.array(numbering.start + numbering.step * position, pa.int64())
+        # Arrow casts to dates from their days, and to short decimals from text only.
+        if pa.types.is_date(types[name]):
+            numbers = numbers.cast(pa.int32())
+        elif pa.types.is_decimal(types[name]):
+            numbers = numbers.cast(pa.string())
+        result[name] = numbers.cast(types[name])
+    return result
+
+
+def _part_repeats(
+    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
+    fates = model.fates[table.name]
+    for key in unique_sets(table):
+        changeable = [name for name in key if fates[name] is Fate.MODELLED]
+        changeable = changeable or [name for name in key if fates[name] is Fate.FABRICATED and len(key) > 1]
+        if changeable and all(name in columns for name in key):
+            columns = part_repeats(columns, key, changeable, rng, table=table.name)
+    return columns
+
+
+def _fill(
+    model: DatabaseModel, key: ForeignKey, tables: Mapping[str, dict[str, pa.Array]],
+    extras: Mapping[str, dict[str, np.ndarray]], rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """An opened key's columns."""
+    name = edge_name(key)
+    n_children, n_parents = (len(next(iter(tables[t].values()))) for t in (key.child, key.parent))
+    depth = extras[key.child].get(name + DEPTH_MARK)
+    order = extras.get(key.parent, {}).get(name + CHILDREN_MARK)
+    parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
+    return key_values(tables[key.parent], parents, key)
+
+
+def _in_schema_order(model: DatabaseModel, name: str, columns: dict[str, pa.Array]) -> pa.Table:
+    return pa.table({c.name: columns[c.name] for c in model.schema.table(name).columns if c.name in columns})

@@ -1,0 +1,222 @@
+"""From rows to numbers and on to a model: tables are encoded, keys become row numbers, the engine fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from . import clava
+from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
+from .columns.fabricate import learn_fabricator
+from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
+from .config import Settings
+from .encoded import Edge, EncodedDatabase
+from .errors import SchemaError
+from .groups import count_sizes
+from .integrity.opened import depths, learn_opened
+from .keys import KeyUse, parent_rows, use_keys
+from .model import CHILDREN_MARK, DEPTH_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
+from .plan import Fate, Plan
+from .progress import QUIET, Progress
+from .schema import Column, ForeignKey, Kind, Schema, Table
+
+__all__ = ["learn"]
+
+_SORTED = 0.95  # rank correlation with the primary key from which rows count as stored in that order
+
+
+def learn(
+    plan: Plan, read: Callable[[str], pa.Table], settings: Settings, *, progress: Progress = QUIET
+) -> DatabaseModel:
+    """Learn a database whose rows ``read`` gives by table.
+
+    Raises:
+        SchemaError: the plan names an obstacle, or rows refer to a table that is empty.
+        TrainingError: a loss is not finite.
+    """
+    if plan.obstacles:
+        raise SchemaError(" ".join(plan.obstacles))
+    schema, use = plan.schema, use_keys(plan.schema, plan.kept)
+    with progress.stage("encoding", total=len(schema.tables), unit="tables") as advance:
+        parents = {key: _real_parents(schema, key, read, progress) for key in (*use.edges, *use.opened)}
+        data = {name: _table_data(plan, name, read(name), use, parents) for name in schema.parents_first()}
+        edges = [(key.child, key.parent, parents[key]) for key in use.edges]
+        codecs = learn_codecs(data, edges)
+        tables = {}
+        for name in data:
+            tables[name] = _table_model(plan, schema.table(name), read(name), codecs[name][0], use, parents)
+            advance(1)
+    database = EncodedDatabase(
+        {name: codecs[name][1] for name in data},
+        [Edge(edge_name(k), k.child, k.parent, parents[k], _is_unique(schema, k)) for k in use.edges],
+        frozenset(plan.kept),
+        _distinct(schema, use),
+    )
+    opened = {
+        edge_name(key): learn_opened(
+            parents[key],
+            plan.rows[key.parent],
+            is_self_reference=key.is_self_reference,
+            is_unique=_is_unique(schema, key),
+        )
+        for key in use.opened
+    }
+    fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
+    kept = {name: read(name) for name in plan.kept}
+    engine = clava.fit(database, settings, progress=progress)
+    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine)
+
+
+def _real_parents(
+    schema: Schema, key: ForeignKey, read: Callable[[str], pa.Table], progress: Progress
+) -> np.ndarray:
+    """The parent row of each child row, int64, -1 for null; orphans count as null, or take a parent in turn."""
+    parents = parent_rows(read(key.child), read(key.parent), key)
+    n_parents = read(key.parent).num_rows
+    must = not _is_nullable(schema, key)
+    if must and len(parents) and n_parents == 0:
+        raise SchemaError(
+            f"rows of {key.child!r} refer to {key.parent!r} ({', '.join(key.columns)}), which is empty; "
+            "fill it, or make the columns nullable"
+        )
+    orphans = np.flatnonzero(parents < (0 if must else -1))
+    if len(orphans):
+        progress.note(f"{len(orphans)} rows of {key.child} refer to rows of {key.parent} that are not there")
+        parents[orphans] = np.arange(len(orphans)) % n_parents if must else -1
+    return parents
+
+
+def _is_nullable(schema: Schema, key: ForeignKey) -> bool:
+    return any(schema.table(key.child).column(name).nullable for name in key.columns)
+
+
+def _is_unique(schema: Schema, key: ForeignKey) -> bool:
+    """Whether no two children may share a parent under this key."""
+    return any(set(columns) <= set(key.columns) for columns in unique_sets(schema.table(key.child)))
+
+
+def _distinct(schema: Schema, use: KeyUse) -> list[frozenset[str]]:
+    """The sets of edges that make up unique keys."""
+    found = []
+    for table in schema.tables:
+        keys = [key for key in use.edges if key.child == table.name]
+        for columns in unique_sets(table):
+            holders = [key for key in keys if set(key.columns) & set(columns)]
+            covered = {name for key in holders for name in key.columns}
+            if len(holders) > 1 and set(columns) <= covered:
+                found.append(frozenset(edge_name(key) for key in holders))
+    return found
+
+
+def _table_data(
+    plan: Plan, name: str, rows: pa.Table, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
+) -> TableData:
+    """A table's modelled columns, with where fabricated ones are null and how deep rows stand in hierarchies."""
+    if name in plan.kept:
+        # Kept rows condition their children: what of them is a number or a category is encoded, and never decoded.
+        columns = [c for c in plan.schema.table(name).columns if _tells(plan.schema.table(name), c, rows)]
+        return TableData(rows.select([c.name for c in columns]), columns)
+    columns = plan.of(name, Fate.MODELLED)
+    arrays = {column.name: rows.column(column.name) for column in columns}
+    for column in plan.of(name, Fate.FABRICATED):
+        if rows.column(column.name).null_count:
+            mark = column.name + NULL_MARK
+            columns.append(Column(mark, Kind.BOOLEAN, "boolean"))
+            arrays[mark] = rows.column(column.name).is_null()
+    extras = {}
+    for key in use.opened:
+        if key.parent == name:
+            extras[edge_name(key) + CHILDREN_MARK] = count_sizes(parents[key], rows.num_rows).astype(np.float64)
+        if key.child == name and key.is_self_reference:
+            depth = depths(parents[key])
+            if not np.isnan(depth).any():
+                extras[edge_name(key) + DEPTH_MARK] = depth
+    table = pa.table(arrays) if arrays else rows.select([])
+    return TableData(table, columns, extras)
+
+
+def _tells(table: Table, column: Column, rows: pa.Table) -> bool:
+    if column.name in table.primary_key or column.generated is not None:
+        return False
+    if column.kind in (Kind.TEXT, Kind.ENUM):
+        return len(rows.column(column.name).unique()) <= max(2, rows.num_rows // 2)
+    return column.kind in NUMERIC_KINDS or column.kind is Kind.BOOLEAN
+
+
+def _table_model(
+    plan: Plan, table: Table, rows: pa.Table, codec: TableCodec, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
+) -> TableModel:
+    if table.name in plan.kept:
+        return TableModel(codec)
+    unique = {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
+    to_invent = {c.name: c for c in plan.of(table.name, Fate.FABRICATED)}
+    numbering = {}
+    for column in _own_key_columns(plan.schema, table):
+        number = _learn_numbering(table, column, rows, plan)
+        if number is not None:
+            numbering[column.name] = number
+            to_invent.pop(column.name, None)
+        elif table.primary_key == (column.name,):
+            to_invent[column.name] = column
+            unique.add(column.name)
+    fabricators = {
+        name: learn_fabricator(table.name, column, rows.column(name).combine_chunks(), unique=name in unique)
+        for name, column in to_invent.items()
+    }
+    keys = [key for key in use.edges if key.child == table.name]
+    return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents))
+
+
+def _own_key_columns(schema: Schema, table: Table) -> list[Column]:
+    """Columns of the primary key that follow no parent."""
+    following = {name for key in schema.foreign_keys_of(table.name) for name in key.columns}
+    return [table.column(name) for name in table.primary_key if name not in following]
+
+
+def _learn_numbering(table: Table, column: Column, rows: pa.Table, plan: Plan) -> Numbering | None:
+    """A whole-number key column's numbering; None where it is something else."""
+    whole = column.kind is Kind.INTEGER or (column.kind is Kind.DECIMAL and not column.scale)
+    if not whole and column.kind is not Kind.DATE:
+        return None
+    values = to_numbers(rows.column(column.name).combine_chunks(), column.kind)
+    if table.primary_key == (column.name,):
+        return Numbering(int(values.min()) if len(values) else 1, 1)
+    others = tuple(name for name in table.primary_key if name != column.name)
+    if len(values) == 0:
+        return Numbering(1, 1, others)
+    frame = rows.select(others).to_pandas()
+    frame["value"] = values
+    grouped = frame.groupby(list(others), sort=False)["value"]
+    start = values.min()
+    in_order = grouped.max() - start + 1 == grouped.size()
+    return Numbering(int(start), 1, others) if in_order.mean() > 0.95 else None
+
+
+def _storage_order(
+    plan: Plan, table: Table, rows: pa.Table, keys: list[ForeignKey], parents: Mapping[ForeignKey, np.ndarray]
+) -> str | None:
+    """What the rows are sorted by when the primary key is read as the order in which they came."""
+    if len(table.primary_key) > 1:
+        # A server keeps such rows by their key.
+        return next((edge_name(key) for key in keys if table.primary_key[0] in key.columns), None)
+    if not table.primary_key or rows.num_rows < 3:
+        return None
+    column = table.column(table.primary_key[0])
+    if column.kind not in NUMERIC_KINDS:
+        return None
+    order = np.argsort(to_numbers(rows.column(column.name).combine_chunks(), column.kind), kind="stable")
+    candidates: dict[str, np.ndarray] = {edge_name(key): parents[key].astype(float) for key in keys}
+    for other in plan.of(table.name, Fate.MODELLED):
+        if other.kind in NUMERIC_KINDS:
+            array = rows.column(other.name).combine_chunks()
+            candidates[other.name] = to_numbers(array, other.kind, learn_numbers(array, other.kind)[0].part)
+    best, name = _SORTED, None
+    for candidate, values in candidates.items():
+        ranks = np.unique(values[order], return_inverse=True)[1]
+        if ranks.max(initial=0) > 0:
+            correlation = np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]
+            if correlation > best:
+                best, name = correlation, candidate
+    return name
