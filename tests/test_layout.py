@@ -21,7 +21,7 @@ FLOORS = [
     {"encoded", "plan", "quality", "integrity"},
     {"clava"},
     {"model"},
-    {"bundle"},
+    {"bundle", "learning", "decoding"},
     {"jobs"},
     {"secrecy", "show"},
     {"cli"},
