@@ -188,6 +188,7 @@ def test_a_lost_connection_is_one_line(postgres_url, open_url, sql):
 
 def test_two_spellings_of_a_url_are_one_database(new_postgres, open_url):
     url = new_postgres()
-    same = url.replace("postgresql://", "postgres://").replace("127.0.0.1", "localhost") + "?application_name=x"
+    option = ("&" if "?" in url else "?") + "application_name=x"
+    same = url.replace("postgresql://", "postgres://").replace("127.0.0.1", "localhost") + option
     assert open_url(same).identity == open_url(url).identity
     assert open_url(new_postgres()).identity != open_url(url).identity
