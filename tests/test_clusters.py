@@ -17,7 +17,7 @@ METHODS = ("group", "vote")
 
 def clustered(x, y, rows, *, k: int = 3, method: str = "group", parent_scale: float = 1.0, seed: int = 0) -> Clusters:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sklearn has its say about duplicates
+        warnings.simplefilter("error")  # rows that are alike are nothing to tell the user of
         return cluster_groups(
             np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(rows), n_clusters=k,
             parent_scale=parent_scale, method=method, seed=seed,

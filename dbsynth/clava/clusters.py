@@ -14,11 +14,13 @@ Everywhere a label is an int64 in [0, n_clusters). Childless parents have the la
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 __all__ = ["Clusters", "cluster_groups"]
@@ -105,7 +107,10 @@ def _vote(groups: _Groups, k: int, rng: np.random.Generator) -> tuple[np.ndarray
     sample = h[rng.choice(len(h), _FIT_ROWS, replace=False)] if len(h) > _FIT_ROWS else h
     mixture = GaussianMixture(
         k, covariance_type="diag", init_params="k-means++", reg_covar=1e-3, random_state=int(rng.integers(2**31))
-    ).fit(sample)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than labels leave labels unused
+        mixture.fit(sample)
     of_row = mixture.predict(h)
     group = np.repeat(np.arange(len(groups.y)), groups.sizes)
     votes = np.zeros((len(groups.y), k), dtype=np.int32)
@@ -141,7 +146,9 @@ def _start(groups: _Groups, s: np.ndarray, k: int, rng: np.random.Generator) -> 
     """First responsibilities ``(n_groups, k)``: k-means on each group's means, parent and size."""
     means = np.add.reduceat(groups.x, groups.starts, axis=0) / groups.sizes[:, None]
     h = np.concatenate([means, groups.y, s], axis=1)
-    labels = KMeans(k, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(h).labels_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different groups than labels leave labels unused
+        labels = KMeans(k, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(h).labels_
     return np.eye(k)[labels]
 
 
