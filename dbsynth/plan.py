@@ -166,13 +166,14 @@ def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], ro
         return False
     named = False
     for column in table.columns:
-        if column.kind not in (Kind.TEXT, Kind.ENUM):
+        if column.generated is not None:  # not read
             continue
         array = values.column(column.name).combine_chunks()
-        provider = recognise(table.name, column, array)
+        provider = recognise(table.name, column, array)  # a phone may be a number, too
         if provider is not None and provider not in _MODELLED_ANYWAY:
             return False
-        named |= array.null_count == 0 and pc.count_distinct(array).as_py() == n
+        if column.kind in (Kind.TEXT, Kind.ENUM):
+            named |= array.null_count == 0 and pc.count_distinct(array).as_py() == n
     return named
 
 

@@ -71,6 +71,24 @@ def test_a_small_lookup_table_is_kept() -> None:
     assert plan(other, rows).kept == {}
 
 
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        (Column("phone", Kind.INTEGER, "bigint"), False),
+        (Column("loud", Kind.TEXT, "text", generated="upper(label)"), True),
+    ],
+    ids=["a phone that is a number", "a column that the server computes"],
+)
+def test_every_column_of_a_lookup_table_counts(column: Column, kept: bool) -> None:
+    """Personal data that is no text, and columns of which no value was read."""
+    schema, tables = world()
+    shop = Table("shop", (*schema.tables[1].columns, column), ("id",))
+    if column.generated is None:
+        tables["shop"] = tables["shop"].append_column(column.name, [[4_915_112_345_600 + i for i in range(4)]])
+    found = plan(Schema("sqlite", (schema.tables[0], shop), schema.foreign_keys), tables)
+    assert ("shop" in found.kept) is kept
+
+
 def test_what_the_user_keeps_is_kept() -> None:
     """With everything it refers to; a table that is not there is an error."""
     schema, tables = world()
