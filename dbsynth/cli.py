@@ -137,7 +137,7 @@ _SETTINGS = [
     _option(_DIFFUSION, "--ema", type=float, help="Decay of the averaged weights that sample. [0.995]"),
     _option(_DIFFUSION, "--held-back", type=float, help="Share of rows that say when to stop training. [0.05]"),
     _option(_DIFFUSION, "--classifier-layers", type=_Widths(), help="Widths of the classifier's layers. [128,256,128]"),
-    _option(_DIFFUSION, "--classifier-iterations", type=int, help="Training steps of a classifier. [1000]"),
+    _option(_DIFFUSION, "--classifier-iterations", type=int, help="Training steps of a classifier. [800]"),
     _option(_DIFFUSION, "--classifier-learning-rate", type=float, help="Of the classifiers. [0.001]"),
 ]  # fmt: skip
 _OUTPUT = [
