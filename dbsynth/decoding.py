@@ -17,7 +17,7 @@ from .integrity.checks import satisfy_checks
 from .integrity.opened import fill_opened
 from .integrity.unique import part_repeats
 from .keys import KeyUse, key_values, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
 from .schema import ForeignKey, Table, arrow_type
@@ -75,10 +75,11 @@ def _decode(
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
-    marks = {name.removesuffix(NULL_MARK): columns.pop(name) for name in list(columns) if name.endswith(NULL_MARK)}
+    marks = {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
     columns |= fabricate_table(learned.fabricators, table, n, rng)
-    for name, null in marks.items():
-        columns[name] = pc.if_else(null, pa.scalar(None, types[name]), columns[name])
+    for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
+        for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
+            columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, types[name]), columns[name])
     for key in keys:
         columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
     columns |= _number(learned, columns, n, types)

@@ -119,6 +119,9 @@ def _comparable(parent: pa.ChunkedArray, child: pa.ChunkedArray) -> tuple[pa.Chu
     types = (parent.type, child.type)
     if types[0] == types[1] and not pa.types.is_null(types[0]):
         return parent, child
+    if any(pa.types.is_boolean(t) for t in types):  # a tinyint(1) is a truth where it holds 0 and 1 only
+        parent, child = (end.cast(pa.int8()) if pa.types.is_boolean(end.type) else end for end in (parent, child))
+        types = (parent.type, child.type)
     if all(pa.types.is_integer(t) for t in types):
         common = pa.int64()
     elif all(pa.types.is_integer(t) or pa.types.is_decimal(t) for t in types):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from . import clava
 from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
@@ -17,7 +18,7 @@ from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
 from .keys import KeyUse, parent_rows, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate, Plan
 from .progress import QUIET, Progress
 from .schema import Column, ForeignKey, Kind, Schema, Table
@@ -125,6 +126,9 @@ def _table_data(
             mark = column.name + NULL_MARK
             columns.append(Column(mark, Kind.BOOLEAN, "boolean"))
             arrays[mark] = rows.column(column.name).is_null()
+        if column.kind is Kind.TEXT and pc.any(empty := _is_empty(rows.column(column.name))).as_py():
+            columns.append(Column(column.name + EMPTY_MARK, Kind.BOOLEAN, "boolean"))
+            arrays[column.name + EMPTY_MARK] = empty
     extras = {}
     for key in use.opened:
         if key.parent == name:
@@ -135,6 +139,10 @@ def _table_data(
                 extras[edge_name(key) + DEPTH_MARK] = depth
     table = pa.table(arrays) if arrays else rows.select([])
     return TableData(table, columns, extras)
+
+
+def _is_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(texts, ""), False)
 
 
 def _tells(table: Table, column: Column, rows: pa.Table) -> bool:
@@ -162,11 +170,16 @@ def _table_model(
             to_invent[column.name] = column
             unique.add(column.name)
     fabricators = {
-        name: learn_fabricator(table.name, column, rows.column(name).combine_chunks(), unique=name in unique)
+        name: learn_fabricator(table.name, column, _not_empty(rows.column(name), column), unique=name in unique)
         for name, column in to_invent.items()
     }
     keys = [key for key in use.edges if key.child == table.name]
     return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents))
+
+
+def _not_empty(values: pa.ChunkedArray, column: Column) -> pa.Array:
+    """What a fabricator learns from; where a text is empty, is learned beside it."""
+    return (values.filter(pc.invert(_is_empty(values))) if column.kind is Kind.TEXT else values).combine_chunks()
 
 
 def _own_key_columns(schema: Schema, table: Table) -> list[Column]:

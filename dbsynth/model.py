@@ -15,8 +15,9 @@ from .integrity.opened import Opened
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
 
-__all__ = ["CHILDREN_MARK", "DEPTH_MARK", "DatabaseModel", "Numbering", "TableModel", "edge_name", "unique_sets"]
+__all__ = ["CHILDREN_MARK", "DEPTH_MARK", "EMPTY_MARK", "DatabaseModel", "Numbering", "TableModel", "edge_name", "unique_sets"]
 
+EMPTY_MARK = "\0is empty"  # names the variable that says where a fabricated text is empty
 DEPTH_MARK = "\0depth"  # names the variable that says how deep in a hierarchy a row stands
 CHILDREN_MARK = "\0children"  # names the variable that says how many rows refer to a row under an opened key
 

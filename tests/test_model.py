@@ -401,3 +401,14 @@ def test_kept_tables_come_back_as_they_are() -> None:
     made = cloned(schema, tables, keep=("customer",), scale=2.0)
     assert made["customer"].equals(tables["customer"])
     assert made["order"].num_rows == 180
+
+
+def test_empty_text_stays_empty_and_null_stays_null() -> None:
+    """A second address line that nobody fills in does not become an invented one."""
+    schema = Schema("sqlite", (Table("note", (integer("id"), text("line"), text("never")), ("id",)),))
+    lines = [("" if i % 3 == 1 else None) if i % 3 else f"{['Elm', 'Oak'][i % 2]} street {i}" for i in range(120)]
+    never = ["" if i % 2 else None for i in range(120)]
+    made = cloned(schema, rows_of(schema, {"note": {"id": range(120), "line": lines, "never": never}}))["note"]
+    drawn = made["line"].to_pylist()
+    assert (drawn.count(""), drawn.count(None)) == (40, 40)
+    assert set(made["never"].to_pylist()) == {"", None}

@@ -20,12 +20,14 @@ __all__ = ["Opened", "depths", "fill_opened", "learn_opened"]
 def depths(parents: np.ndarray) -> np.ndarray:
     """How many ancestors each row has, float64 ``(n,)``; a row that is its own parent has none, NaN: in a cycle."""
     rows = np.arange(len(parents))
-    depth = np.where((parents < 0) | (parents == rows), 0.0, np.nan)
-    while True:
-        reached = np.isnan(depth) & ~np.isnan(depth[parents])
-        if not reached.any():
-            return depth
-        depth[reached] = depth[parents[reached]] + 1
+    above = np.where(parents < 0, rows, parents)
+    depth = (above != rows).astype(np.int64)
+    # Every row looks twice as far up in each round, so that a chain of a million rows takes twenty.
+    for _ in range(len(parents).bit_length()):
+        depth += depth[above]
+        above = above[above]
+    top = (parents < 0) | (parents == rows)
+    return np.where(top[above], depth, np.nan)
 
 
 @dataclass(frozen=True)
