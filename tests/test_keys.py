@@ -50,6 +50,7 @@ def test_composite_keys_find_their_parents(parents: list[tuple], children: list[
         ([date(2020, 1, i) for i in (1, 2, 3)], [date(2020, 1, i) for i in (3, 1, 2)]),
         ([b"\0", b"\1", b""], [b"", b"\0", b"\1"]),
         ([True, False, None], [None, True, False]),
+        ([1, 0, None], [None, True, False]),
     ],
 )
 def test_keys_of_any_type(of_parent: list, of_child: list) -> None:
