@@ -67,6 +67,20 @@ def test_group_sizes_follow_the_depth() -> None:
     assert (sizes[1:11] == 2).all()
 
 
+@given(trees(), st.integers(0, 5), st.integers(0, 1000))
+def test_depths_are_numbers_of_ancestors(parents: np.ndarray, n_turned: int, seed: int) -> None:
+    """Counted one by one; some rows turned to any other, so that there may be cycles."""
+    rng = np.random.default_rng(seed)
+    parents[rng.integers(len(parents), size=n_turned)] = rng.integers(len(parents), size=n_turned)
+    expected = []
+    for row in range(len(parents)):
+        steps = 0
+        while parents[row] not in (-1, row) and steps <= len(parents):
+            row, steps = parents[row], steps + 1
+        expected.append(steps if steps <= len(parents) else np.nan)
+    np.testing.assert_array_equal(depths(parents), expected)
+
+
 def test_depths() -> None:
     """Of a tree, of a row that is its own parent, and of a cycle."""
     assert depths(np.array([-1, 0, 1, 1])).tolist() == [0, 1, 2, 2]
