@@ -15,7 +15,16 @@ from .integrity.opened import Opened
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
 
-__all__ = ["CHILDREN_MARK", "DEPTH_MARK", "EMPTY_MARK", "DatabaseModel", "Numbering", "TableModel", "edge_name", "unique_sets"]
+__all__ = [
+    "CHILDREN_MARK",
+    "DEPTH_MARK",
+    "EMPTY_MARK",
+    "DatabaseModel",
+    "Numbering",
+    "TableModel",
+    "edge_name",
+    "unique_sets",
+]
 
 EMPTY_MARK = "\0is empty"  # names the variable that says where a fabricated text is empty
 DEPTH_MARK = "\0depth"  # names the variable that says how deep in a hierarchy a row stands
