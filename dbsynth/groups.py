@@ -1,10 +1,13 @@
-"""Group sizes: how many children each parent row has, given its label (ClavaDDPM, Section 4.1, steps 5 and 7)."""
+"""Groups: how many children each parent row has, given its label (ClavaDDPM, Section 4.1, steps 5 and 7); repeats."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-__all__ = ["count_sizes", "draw_group_sizes", "fit_total", "size_bounds", "size_probabilities"]
+import numpy as np
+import pandas as pd
+
+__all__ = ["count_sizes", "draw_group_sizes", "fit_total", "repeated_rows", "size_bounds", "size_probabilities"]
 
 
 def count_sizes(parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
@@ -84,6 +87,17 @@ def fit_total(sizes: np.ndarray, total: int, rng: np.random.Generator, *, larges
         chosen = rng.choice(room, min(abs(missing), max(1, len(room) // 4)), replace=False, p=_shares(sizes[room]))
         sizes[chosen] += step
     return sizes
+
+
+def repeated_rows(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows that have an earlier one's numbers in all columns, int64; rows with a negative number repeat nobody.
+
+    >>> repeated_rows([np.array([1, 1, 1, -1, -1]), np.array([5, 6, 5, 7, 7])])
+    array([2])
+    """
+    rows = np.flatnonzero(np.all([column >= 0 for column in columns], axis=0))
+    again = pd.DataFrame({i: column[rows] for i, column in enumerate(columns)}).duplicated()
+    return rows[again.to_numpy()]
 
 
 def _shares(weights: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from ..encoded import Edge
+from ..groups import repeated_rows
 
 __all__ = ["asked_by_row", "draw_tuples", "match_places", "match_rows", "part_duplicates"]
 
@@ -149,7 +150,7 @@ def part_duplicates(
     """
     held = np.all([p >= 0 for p in parents], axis=0)
     for attempt in range(_SWAP_ROUNDS):
-        repeated = _repeats(parents, held)
+        repeated = repeated_rows(parents)
         if len(repeated) == 0:
             return np.zeros(len(held), dtype=bool)
         edge = len(parents) - 1 - attempt % len(parents)
@@ -158,17 +159,8 @@ def part_duplicates(
         else:
             parents[edge][repeated] = rng.integers(n_parents[edge], size=len(repeated))
     hopeless = np.zeros(len(held), dtype=bool)
-    hopeless[_repeats(parents, held)] = True
+    hopeless[repeated_rows(parents)] = True
     return hopeless
-
-
-def _repeats(parents: Sequence[np.ndarray], held: np.ndarray) -> np.ndarray:
-    """Rows whose parents an earlier row has."""
-    rows = np.flatnonzero(held)
-    _, first = np.unique(np.stack([p[rows] for p in parents], axis=1), axis=0, return_index=True)
-    again = np.ones(len(rows), dtype=bool)
-    again[first] = False
-    return rows[again]
 
 
 def _swap(parents: np.ndarray, repeated: np.ndarray, held: np.ndarray, labels: np.ndarray | None,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SchemaError
+from ..groups import repeated_rows
 from ..keys import joint_codes
 
 __all__ = ["part_repeats"]
@@ -33,7 +34,7 @@ def part_repeats(
     order = {name: np.arange(len(columns[name])) for name in changeable}
     fewest, since = len(columns[key[0]]), 0
     for attempt in range(_ROUNDS):
-        repeated = _repeats([codes[name] for name in key])
+        repeated = repeated_rows([codes[name] for name in key])
         since = since + 1 if len(repeated) >= fewest else 0
         fewest = min(fewest, len(repeated))
         if len(repeated) == 0 or since > _PATIENCE:
@@ -47,7 +48,7 @@ def part_repeats(
                 values[row], values[other] = values[other], values[row]
     for name in changeable:
         _take_missing(codes, order[name], key, name, rng)
-    repeated = _repeats([codes[name] for name in key])
+    repeated = repeated_rows([codes[name] for name in key])
     result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
     return result if len(repeated) == 0 else _number_on(result, key, changeable, repeated, table)
 
@@ -56,7 +57,7 @@ def _take_missing(
     codes: dict[str, np.ndarray], order: np.ndarray, key: Sequence[str], name: str, rng: np.random.Generator
 ) -> None:
     """Give rows that repeat another a value of the column that no row of their group (the rest of the key) has."""
-    repeated = _repeats([codes[n] for n in key])
+    repeated = repeated_rows([codes[n] for n in key])
     if len(repeated) == 0:
         return
     rest = [codes[n] for n in key if n != name]
@@ -93,12 +94,3 @@ def _number_on(
 def _codes(column: pa.Array) -> np.ndarray:
     """Int64 codes ``(n,)``, -1 for null."""
     return joint_codes(pa.chunked_array([column]), pa.chunked_array([], type=column.type))[0]
-
-
-def _repeats(codes: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows that have the values of an earlier one."""
-    rows = np.flatnonzero(np.all([c >= 0 for c in codes], axis=0))
-    _, first = np.unique(np.stack([c[rows] for c in codes], axis=1), axis=0, return_index=True)
-    again = np.ones(len(rows), dtype=bool)
-    again[first] = False
-    return rows[again]
