@@ -112,13 +112,14 @@ def _learn_meetings(
 
 
 def _all_features(database: EncodedDatabase, seed: int) -> dict[str, np.ndarray]:
-    """Every table's rows as their children hear them, ties spread as in drawn rows."""
+    """The rows of every table that has children as these hear them, ties spread as in drawn rows."""
     features: dict[str, np.ndarray] = {}
     rng = np.random.default_rng(seed)
     for table, codes in database.tables.items():
-        of_parents = [gather(features[e.parent], e.rows) for e in database.edges_of(table)]
         ranks = codes.draw(rng)
-        features[table] = row_features(codes, ranks, of_parents)
+        if database.edges_to(table):
+            of_parents = [gather(features[e.parent], e.rows) for e in database.edges_of(table)]
+            features[table] = row_features(codes, ranks, of_parents)
     return features
 
 

@@ -35,7 +35,7 @@ class Synthesis:
         self.generator = torch.Generator().manual_seed(seed)
         self.noise = noise_of(model.settings)
         self.ranks: dict[str, np.ndarray] = {}
-        self.features: dict[str, np.ndarray] = {}  # by table, as its children hear it
+        self.features: dict[str, np.ndarray] = {}  # by table with children, as these hear it
         self.labels: dict[str, np.ndarray] = {}  # by edge, of each parent row
         self.sizes: dict[str, np.ndarray] = {}  # by edge, of each parent row
         self.parents: dict[str, np.ndarray] = {}  # by edge, of each child row
@@ -61,8 +61,9 @@ class Synthesis:
             ranks = _normal_ranks(z, self.rng)
             ranks = self._take_labels(table, ranks)
         self.ranks[table] = ranks
-        of_parents = [gather(self.features[e.parent], self.parents[e.name]) for e in edges]
-        self.features[table] = row_features(database.tables[table], ranks, of_parents)
+        if database.edges_to(table):
+            of_parents = [gather(self.features[e.parent], self.parents[e.name]) for e in edges]
+            self.features[table] = row_features(database.tables[table], ranks, of_parents)
 
     def _take_labels(self, table: str, ranks: np.ndarray) -> np.ndarray:
         """Read labels and group sizes from the columns they added; what remains are the table's own columns."""
