@@ -130,7 +130,11 @@ class Augmentation:
         columns = []
         if len(self.patterns) > 1:
             present = np.stack([latent.sizes > 0 for latent in chosen], axis=1)
-            pattern = (present[:, None, :] == self.patterns[None]).all(axis=2).argmax(axis=1)
+            both = np.concatenate([self.patterns, present])
+            which = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+            place = np.empty(which.max() + 1, dtype=np.int64)
+            place[which[: len(self.patterns)]] = np.arange(len(self.patterns))
+            pattern = place[which[len(self.patterns) :]]
             columns.append((np.r_[0.0, self.cuts[:-1]][pattern], self.cuts[pattern]))
         columns += [_label_bounds(latent) for latent in chosen]
         if self.joint_sizes:
