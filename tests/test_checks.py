@@ -104,6 +104,15 @@ def test_a_check_that_no_row_keeps_is_an_error(changeable: list[str]) -> None:
         satisfy_checks(columns, table("low <= high"), "sqlite", changeable, features_of(columns))
 
 
+def test_the_last_repair_counts() -> None:
+    """Each of three repairs breaks the next check, but the third."""
+    columns = {name: pa.array([1, row], pa.int64()) for name, row in (("low", 3), ("high", 2), ("grade", 1))}
+    checked = table("low = 1", "low <> 1 OR high = 1", "high <> 1 OR grade = 1 OR grade = 2")
+    columns["grade"] = pa.array([1, 9], pa.int64())
+    repaired = satisfy_checks(columns, checked, "sqlite", list(columns), np.zeros((2, 1)))
+    assert {name: array.to_pylist() for name, array in repaired.items()} == dict.fromkeys(columns, [1, 1])
+
+
 def test_no_rows_and_no_features() -> None:
     """Nothing to repair; and rows that nothing tells apart take any donor."""
     empty = columns_of([], [], [])

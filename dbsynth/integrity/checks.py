@@ -21,6 +21,8 @@ from ..schema import Table
 __all__ = ["broken_rows", "satisfy_checks"]
 
 _ROW = "dbsynth row"
+_REPAIRS = 3
+_MAX_DONORS = 20_000  # rows among which the one most like a broken row is looked for
 
 
 def broken_rows(columns: dict[str, pa.Array], expression: str, dialect: str) -> np.ndarray | None:
@@ -62,7 +64,7 @@ def satisfy_checks(
     """
     if not table.checks or len(features) == 0:
         return columns
-    for _ in range(3):  # repairing one may break another
+    for attempt in range(_REPAIRS + 1):  # repairing one may break another
         broken = {}
         for check in table.checks:
             rows = broken_rows(columns, check.expression, dialect)
@@ -74,8 +76,9 @@ def satisfy_checks(
         words = {word for check in broken for word in _names(check.expression, dialect)}
         named = [name for name in changeable if name.casefold() in words]
         good = np.setdiff1d(np.arange(len(features)), bad)
-        if len(good) == 0 or not named:
+        if len(good) == 0 or not named or attempt == _REPAIRS:
             break
+        good = good[:: -(-len(good) // _MAX_DONORS)]
         donors = good[_nearest(features[good], features[bad])]
         source = np.arange(len(features))
         source[bad] = donors
