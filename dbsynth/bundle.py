@@ -62,7 +62,8 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     Raises:
         BundleError: something is there already (and is not to be replaced, or is no bundle), or cannot be written.
     """
-    if path.exists() and not (replace and (path / "manifest.json").is_file()):
+    # Other programs have a manifest.json, too: their folders are not to be replaced.
+    if path.exists() and not (replace and all((path / name).is_file() for name in ("manifest.json", "model.json"))):
         way = "is no bundle; choose another path" if replace else "exists already; choose another path, or --replace"
         raise BundleError(f"{path} {way}")
     try:
@@ -70,9 +71,16 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
         try:
             _write(model, folder)
+            old = folder.with_name(f"{folder.name}-old")
             if path.exists():
-                shutil.rmtree(path)
-            os.replace(folder, path)
+                os.replace(path, old)
+            try:
+                os.replace(folder, path)
+            except BaseException:
+                if old.exists():
+                    os.replace(old, path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except (OSError, SafetensorError) as error:

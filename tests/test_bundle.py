@@ -122,6 +122,7 @@ def test_something_is_there_already(bundle: Path, model: DatabaseModel) -> None:
     load_bundle(bundle)
     other = bundle.parent / "photos"
     other.mkdir()
+    (other / "manifest.json").write_text("{}")
     with pytest.raises(BundleError, match="is no bundle"):
         save_bundle(model, other, replace=True)
     assert sorted(p.name for p in bundle.parent.iterdir()) == ["people", "photos"]  # nothing half-written
