@@ -299,8 +299,11 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process: status 0, 1 on an error, 2 on bad usage, 130 on Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    # A container stops with SIGTERM: end like Ctrl-C does, with every transaction rolled back and every file removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A container stops with SIGTERM, a terminal that closes with SIGHUP: end like Ctrl-C does, with every transaction
+    # rolled back and every file removed. What `nohup` ignores stays ignored.
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to fail
     sys.exit(_run(arguments))

@@ -295,7 +295,7 @@ def test_scrubbing_leaves_the_rest_readable() -> None:
     assert scrub("plain text", ["inspect", "sqlite:///x.db"]) == "plain text"
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_is_one_line_and_leaves_nothing(number: int, status: int, tmp_path: Path) -> None:
     """No traceback, no target, no real rows in the temporary folder."""
     build_shop(tmp_path / "shop.db")
