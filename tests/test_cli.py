@@ -143,7 +143,7 @@ def test_the_help_tells_the_choices_and_the_default(name: str) -> None:
 def test_options_win_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
     """And the file over the preset; what nobody gave is the preset's."""
     seen: list[Settings] = []
-    monkeypatch.setattr(jobs, "inspect", lambda url, settings: seen.append(settings) or pytest.fail("seen"))
+    monkeypatch.setattr(jobs, "inspect", lambda url, settings, **_: seen.append(settings) or pytest.fail("seen"))
     path = tmp_path / "settings.toml"
     path.write_text('preset = "paper"\nn_clusters = 7\nseed = 3\nkeep = ["a"]\nno_keep = true\nmatching = false\n')
     with pytest.raises(pytest.fail.Exception):
@@ -324,7 +324,7 @@ def test_a_reader_that_goes_away_is_no_error(source: str) -> None:
 
 def test_an_error_of_the_user_is_one_line(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Status 1."""
-    monkeypatch.setattr(jobs, "inspect", lambda url, settings: (_ for _ in ()).throw(ConnectError("no server there")))
+    monkeypatch.setattr(jobs, "inspect", lambda url, settings, **_: (_ for _ in ()).throw(ConnectError("no server there")))
     assert run("inspect", "sqlite:///x.db") == (1, "", "dbsynth: error: no server there\n")
 
 
