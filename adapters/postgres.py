@@ -31,6 +31,7 @@ _SESSION = {
     "bytea_output": "hex",
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
+    "synchronize_seqscans": "off",  # the same rows in the same order, whoever else reads the table
 }
 
 
