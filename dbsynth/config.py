@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import ConfigError
 
-__all__ = ["PRESETS", "Settings", "load_settings"]
+__all__ = ["PRESETS", "Settings", "load_settings", "make_settings"]
 
 # Hyper-parameters of the paper (ClavaDDPM, Appendix C.3), with the published code's batch size and decay.
 _PAPER: dict[str, Any] = {

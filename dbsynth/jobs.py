@@ -6,7 +6,6 @@ SQL.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from .bundle import load_bundle, save_bundle
-from .config import Settings
+from .config import Settings, make_settings
 from .decoding import synthesise
-from .errors import BundleError, ConfigError, SchemaError, TargetError
+from .errors import BundleError, SchemaError, TargetError
 from .learning import learn
 from .model import DatabaseModel
 from .plan import Fate, Plan, make_plan
@@ -140,13 +139,11 @@ def generate(
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
-    if scale is not None and not 0 < scale < math.inf:
-        raise ConfigError(f"scale is {scale}: it must be a number above 0")
     clock = _Clock()
     with clock("open"):
         model = load_bundle(bundle)
     chosen = {"scale": scale, "seed": seed, "device": device}
-    settings = model.settings.model_copy(update={k: v for k, v in chosen.items() if v is not None})
+    settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     with closing(open_database(target_url)) as target:
         target.check_target(model.schema, _mode(replace))
         return _write(model, target, settings, replace, progress, clock)[0]
