@@ -162,7 +162,7 @@ def _table_model(
     to_invent = {c.name: c for c in plan.of(table.name, Fate.FABRICATED)}
     numbering = {}
     for column in _own_key_columns(plan.schema, table):
-        number = _learn_numbering(table, column, rows, plan)
+        number = _learn_numbering(table, column, rows)
         if number is not None:
             numbering[column.name] = number
             to_invent.pop(column.name, None)
@@ -188,14 +188,15 @@ def _own_key_columns(schema: Schema, table: Table) -> list[Column]:
     return [table.column(name) for name in table.primary_key if name not in following]
 
 
-def _learn_numbering(table: Table, column: Column, rows: pa.Table, plan: Plan) -> Numbering | None:
+def _learn_numbering(table: Table, column: Column, rows: pa.Table) -> Numbering | None:
     """A whole-number key column's numbering; None where it is something else."""
     whole = column.kind is Kind.INTEGER or (column.kind is Kind.DECIMAL and not column.scale)
     if not whole and column.kind is not Kind.DATE:
         return None
     values = to_numbers(rows.column(column.name).combine_chunks(), column.kind)
     if table.primary_key == (column.name,):
-        return Numbering(int(values.min()) if len(values) else 1, 1)
+        known = values[np.isfinite(values)]  # SQLite lets a primary key be null
+        return Numbering(int(known.min()) if len(known) else 1, 1)
     others = tuple(name for name in table.primary_key if name != column.name)
     if len(values) == 0:
         return Numbering(1, 1, others)
