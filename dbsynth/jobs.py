@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import torch
 
 from .bundle import load_bundle, save_bundle
 from .config import Settings, make_settings
 from .decoding import synthesise
-from .errors import BundleError, SchemaError, TargetError
+from .errors import BundleError, ConfigError, SchemaError, TargetError
 from .learning import learn
 from .model import DatabaseModel
 from .plan import Fate, Plan, make_plan
@@ -116,6 +117,7 @@ def fit(
     """
     if bundle.exists() and not replace:
         raise BundleError(f"{bundle} exists already; choose another path, or --replace")
+    _check_device(settings.device)
     clock = _Clock()
     with closing(open_database(url)) as source, Workspace() as workspace:
         model = _learn(source, workspace, settings, progress, clock)
@@ -144,6 +146,7 @@ def generate(
         model = load_bundle(bundle)
     chosen = {"scale": scale, "seed": seed, "device": device}
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
+    _check_device(settings.device)
     with closing(open_database(target_url)) as target:
         target.check_target(model.schema, _mode(replace))
         return _write(model, target, settings, replace, progress, clock)[0]
@@ -163,6 +166,7 @@ def clone(
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
+    _check_device(settings.device)
     clock = _Clock()
     with (
         closing(open_database(source_url)) as source,
@@ -194,6 +198,16 @@ def demo(
     source, target = folder / "shop.db", folder / "synthetic.db"
     build_shop(source, settings.seed)
     return clone(f"sqlite:///{source}", f"sqlite:///{target}", settings, replace=True, progress=progress)
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device is {name!r}, where torch cannot compute here ({reason}); expected cpu, cuda, cuda:1 or mps"
+        ) from error
 
 
 def _learn(

@@ -352,6 +352,12 @@ def test_a_bundle_of_another_schema_is_refused(dialect: str, bundle: Path, make:
     assert contents(sql, target) == before
 
 
+@pytest.mark.parametrize("device", ["nowhere", "cuda:99"])
+def test_a_device_that_is_not_there(device: str, bundle: Path, tmp_path: Path, run: Run) -> None:
+    """Said before anything is read."""
+    refused(run, "generate", bundle, f"sqlite:///{tmp_path}/t.db", "--device", device, says=f"device is '{device}'")
+
+
 def test_a_scale_is_above_nothing(bundle: Path, tmp_path: Path, run: Run) -> None:
     """Name, value, range."""
     for scale in ("0", "-1", "nan", "inf"):
