@@ -239,7 +239,7 @@ def test_a_setting_out_of_range_is_one_line(source: str, run: Run) -> None:
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Without the passwords of the command line, however they are spelled."""
 
-    def fail(url: str, settings: Settings, **_: Any, **_: Any) -> None:
+    def fail(url: str, settings: Settings, **_: Any) -> None:
         raise RuntimeError(f"cannot use {url} with s3cr%t or s3cr%25t")
 
     monkeypatch.setattr(jobs, "inspect", fail)
