@@ -110,7 +110,7 @@ def test_the_last_repair_counts() -> None:
     checked = table("low = 1", "low <> 1 OR high = 1", "high <> 1 OR grade = 1 OR grade = 2")
     columns["grade"] = pa.array([1, 9], pa.int64())
     repaired = satisfy_checks(columns, checked, "sqlite", list(columns), np.zeros((2, 1)))
-    assert {name: array.to_pylist() for name, array in repaired.items()} == dict.fromkeys(columns, [1, 1])
+    assert {name: array.to_pylist() for name, array in repaired.items()} == {name: [1, 1] for name in columns}
 
 
 def test_no_rows_and_no_features() -> None:

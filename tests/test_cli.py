@@ -324,7 +324,11 @@ def test_a_reader_that_goes_away_is_no_error(source: str) -> None:
 
 def test_an_error_of_the_user_is_one_line(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Status 1."""
-    monkeypatch.setattr(jobs, "inspect", lambda url, settings, **_: (_ for _ in ()).throw(ConnectError("no server there")))
+
+    def fail(url: str, settings: Settings, **_: Any) -> None:
+        raise ConnectError("no server there")
+
+    monkeypatch.setattr(jobs, "inspect", fail)
     assert run("inspect", "sqlite:///x.db") == (1, "", "dbsynth: error: no server there\n")
 
 
