@@ -26,13 +26,27 @@ class Mode(StrEnum):
     REPLACE = "replace"  # the rows of the tables to load go, the old ones stand until the new ones are complete
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServerIdentity:
-    """What makes two spellings of a URL the same database."""
+    """What makes two spellings of a URL the same database.
+
+    Two are equal if they share the dialect, the database and any one of the facts about the server: of these a role may
+    see fewer than another.
+    """
 
     dialect: str
-    server: str
+    servers: frozenset[str]
     database: str
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ServerIdentity)
+            and (self.dialect, self.database) == (other.dialect, other.database)
+            and bool(self.servers & other.servers)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.dialect, self.database))
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def _identity(query: Query, database: str) -> ServerIdentity:
     place = " ".join(facts.get(name, "") for name in ("server_uid", "hostname", "port", "datadir"))
     server = facts.get("server_uuid") or place
     folded = facts.get("lower_case_table_names", "0") != "0"
-    return ServerIdentity("mysql", server, database.lower() if folded else database)
+    return ServerIdentity("mysql", frozenset({server}), database.lower() if folded else database)
 
 
 def _rows_without_columns(count: int) -> Iterator[pa.RecordBatch]:

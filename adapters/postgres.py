@@ -216,14 +216,14 @@ _NOT_VALIDATED = """
 
 
 def _identity(connection: Any) -> ServerIdentity:
-    """The cluster's own number where the role may read it, else what tells two servers apart for certain enough."""
+    """When the server started, which every role may read, and the cluster's own number where the role may."""
     database = scalar(connection, "SELECT oid || ' ' || datname FROM pg_database WHERE datname = current_database()")
+    started = "SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || current_setting('port')"
+    servers = {str(scalar(connection, started))}
     if scalar(connection, "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')"):
-        server = scalar(connection, "SELECT system_identifier FROM pg_control_system()")
-    else:
-        server = scalar(connection, "SELECT pg_postmaster_start_time() || ' ' || current_setting('port')")
+        servers.add(str(scalar(connection, "SELECT system_identifier FROM pg_control_system()")))
     connection.commit()
-    return ServerIdentity("postgres", str(server), str(database))
+    return ServerIdentity("postgres", frozenset(servers), str(database))
 
 
 def _rows_without_columns(count: int) -> Iterator[pa.RecordBatch]:

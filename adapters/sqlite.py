@@ -57,8 +57,8 @@ class SQLiteAdapter:
         try:
             found = os.stat(self._path)
         except OSError:
-            return ServerIdentity("sqlite", "path", os.path.realpath(self._path))
-        return ServerIdentity("sqlite", f"device {found.st_dev}", f"inode {found.st_ino}")
+            return ServerIdentity("sqlite", frozenset({"path"}), os.path.realpath(self._path))
+        return ServerIdentity("sqlite", frozenset({f"device {found.st_dev}"}), f"inode {found.st_ino}")
 
     def close(self) -> None:
         """Nothing stays open between calls."""

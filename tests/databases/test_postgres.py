@@ -192,3 +192,13 @@ def test_two_spellings_of_a_url_are_one_database(new_postgres, open_url):
     same = url.replace("postgresql://", "postgres://").replace("127.0.0.1", "localhost") + option
     assert open_url(same).identity == open_url(url).identity
     assert open_url(new_postgres()).identity != open_url(url).identity
+
+
+def test_a_role_that_sees_less_of_the_server_sees_the_same_database(new_postgres, open_url):
+    """Source and target are told apart by what both roles may read."""
+    url = new_postgres()
+    mine = open_url(url).identity
+    seen = type(mine)(mine.dialect, frozenset(list(mine.servers)[:1]), mine.database)
+    other = type(mine)(mine.dialect, frozenset({"another server"}), mine.database)
+    assert len(mine.servers) == 2
+    assert mine == seen != other
