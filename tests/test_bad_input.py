@@ -404,6 +404,7 @@ def test_interrupted_leaves_everything_as_it_was(
         [sys.executable, "-c", _SLOW, "clone", source, target, "--replace", "--json", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "1"},
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )  # fmt: skip
     said = []
     for line in process.stderr:

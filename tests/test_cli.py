@@ -64,11 +64,19 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
+def _hear_signals() -> None:
+    """Tests that run under `nohup` or in the background hand down ignored signals."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     """The command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-m", "dbsynth", *arguments]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_signals
+    )
 
 
 # --- help and options

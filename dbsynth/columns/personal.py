@@ -168,6 +168,9 @@ def _digits(value: str) -> int:
     return sum(c.isdigit() for c in value)
 
 
+_SHORTEST = {"ip": 11, "mac": 17}  # characters that an invented value takes: a shorter column holds something else
+
+
 def _fits(provider: str, column: Column, values: list[str]) -> bool:
     """Whether type and sample can be what the column's name says."""
     if provider == "date_of_birth":
@@ -181,6 +184,8 @@ def _fits(provider: str, column: Column, values: list[str]) -> bool:
         return column.kind in (Kind.INTEGER, Kind.DECIMAL) and enough is not None and (
             not values or _share(values, lambda v: _digits(v) >= enough) >= 0.6
         )  # fmt: skip
+    if column.length is not None and column.length < _SHORTEST.get(provider, 0):
+        return False
     if not values:
         return True
     marks: dict[str, Callable[[str], object]] = {
