@@ -34,7 +34,7 @@ _SESSION = {
     "sql_mode": f"'{_SQL_MODE}'",
     "sql_notes": "0",  # a decimal rounded to its column's digits is no warning
     "lock_wait_timeout": "60",  # seconds; the server's own limit for a table that another session holds is a day
-    "wait_timeout": "28800",  # seconds between two statements: training may sit between two tables
+    "wait_timeout": "28800",  # seconds between two statements
     "group_concat_max_len": "1000000",
 }
 # Text by its bytes, spaces at the end included: MariaDB's, MySQL 8's, and what older servers have.

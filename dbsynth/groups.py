@@ -7,12 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-__all__ = ["count_sizes", "draw_group_sizes", "fit_total", "repeated_rows", "size_bounds", "size_probabilities"]
+__all__ = [
+    "count_sizes",
+    "draw_group_sizes",
+    "fit_total",
+    "group_means",
+    "repeated_rows",
+    "size_bounds",
+    "size_probabilities",
+]
 
 
 def count_sizes(parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
     """Children of each parent row, int64 ``(n_parents,)``; null references (-1) count for nobody."""
     return np.bincount(parent_rows[parent_rows >= 0], minlength=n_parents)
+
+
+def group_means(features: np.ndarray, parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
+    """Mean of the children's features by parent, float64 ``(n_parents, n_features)``, 0 for the childless."""
+    held = parent_rows >= 0
+    sizes = count_sizes(parent_rows, n_parents)
+    sums = [np.bincount(parent_rows[held], weights=column[held], minlength=n_parents) for column in features.T]
+    return (np.stack(sums, axis=1) if sums else np.empty((n_parents, 0))) / np.maximum(sizes, 1)[:, None]
 
 
 def size_probabilities(labels: np.ndarray, sizes: np.ndarray, n_labels: int) -> list[tuple[np.ndarray, np.ndarray]]:

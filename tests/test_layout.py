@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A module or folder of dbsynth imports from lower floors, and from nothing on its own.
 FLOORS = [
     {"errors"},
-    {"schema", "config", "progress"},
-    {"columns", "diffusion", "keys", "groups", "workspace", "shop"},
+    {"schema", "config", "progress", "groups"},
+    {"columns", "diffusion", "keys", "workspace", "shop"},
     {"encoded", "plan", "quality", "integrity"},
     {"clava"},
     {"model"},

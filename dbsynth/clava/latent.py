@@ -15,7 +15,7 @@ from ..columns.categories import order_by_meaning
 from ..columns.codec import normal
 from ..config import Settings
 from ..encoded import Edge, EncodedDatabase
-from ..groups import count_sizes, draw_group_sizes, size_bounds, size_probabilities
+from ..groups import count_sizes, draw_group_sizes, group_means, size_bounds, size_probabilities
 from .clusters import cluster_groups
 
 __all__ = ["Augmentation", "Latent", "learn_augmentation", "learn_latents"]
@@ -83,20 +83,13 @@ def _learn_latent(x: np.ndarray, y: np.ndarray, edge: Edge, settings: Settings) 
     )  # fmt: skip
     sizes = count_sizes(edge.rows, len(y))
     held, k = sizes > 0, clusters.n_clusters
-    context = np.concatenate([y, _group_means(x, edge.rows, sizes), np.log1p(sizes)[:, None]], axis=1)
+    context = np.concatenate([y, group_means(x, edge.rows, len(sizes)), np.log1p(sizes)[:, None]], axis=1)
     position = np.r_[order_by_meaning(clusters.labels[held], k, context[held]), k]
     labels = position[clusters.labels]
     shares = np.bincount(labels[held], minlength=k) / max(held.sum(), 1)
     size_scale = max(float(np.log1p(sizes[held]).mean()), 1e-3) if held.any() else 1.0
     probabilities = size_probabilities(labels, sizes, k)
     return Latent(np.cumsum(shares), probabilities, clusters.agree_rate, labels, sizes, size_scale)
-
-
-def _group_means(x: np.ndarray, parent_rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Mean of the children's features by parent, 0 for the childless."""
-    held = parent_rows >= 0
-    sums = [np.bincount(parent_rows[held], weights=column[held], minlength=len(sizes)) for column in x.T]
-    return (np.stack(sums, axis=1) if sums else np.empty((len(sizes), 0))) / np.maximum(sizes, 1)[:, None]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import ndtri
 
+from ..groups import group_means
 from ..schema import Column, Kind
 from .categories import category_codes, joint_groups, order_by_meaning
 from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
@@ -188,7 +189,7 @@ def learn_codecs(
     for name, draft in drafts.items():
         around = [_of_parents(features[parent], rows) for child, parent, rows in edges if child == name]
         around += [
-            _group_means(features[child], rows, len(features[name])) for child, parent, rows in edges if parent == name
+            group_means(features[child], rows, len(features[name])) for child, parent, rows in edges if parent == name
         ]
         result[name] = draft.finish(np.concatenate(around, axis=1) if around else np.empty((len(features[name]), 0)))
     return result
@@ -197,14 +198,6 @@ def learn_codecs(
 def _of_parents(features: np.ndarray, parent_rows: np.ndarray) -> np.ndarray:
     """The parent's features for each child, 0 where there is none."""
     return np.concatenate([features, np.zeros((1, features.shape[1]))])[parent_rows]
-
-
-def _group_means(features: np.ndarray, parent_rows: np.ndarray, n_parents: int) -> np.ndarray:
-    """Mean over each parent's children, 0 where there are none."""
-    held = parent_rows >= 0
-    counts = np.bincount(parent_rows[held], minlength=n_parents)
-    sums = [np.bincount(parent_rows[held], weights=column[held], minlength=n_parents) for column in features.T]
-    return (np.stack(sums, axis=1) if sums else np.empty((n_parents, 0))) / np.maximum(counts, 1)[:, None]
 
 
 @dataclass

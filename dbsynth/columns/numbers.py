@@ -90,7 +90,7 @@ def from_numbers(parts: dict[str, np.ndarray], column: Column, steps: dict[str, 
     if column.kind is Kind.FLOAT:
         return pa.array(numbers, pa.float64(), mask=null)
     if column.kind is Kind.DECIMAL:
-        return _decimals(numbers, null, column, steps["value"], type_)
+        return _decimals(numbers, null, steps["value"], type_)
     whole = _whole(numbers, null)
     if column.kind in _INT_TYPES:
         return pa.array(whole.astype(_INT_TYPES[column.kind].to_pandas_dtype()), mask=null).cast(type_)
@@ -102,7 +102,7 @@ def _whole(numbers: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.where(null, 0.0, np.round(numbers)).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
 
 
-def _decimals(numbers: np.ndarray, null: np.ndarray, column: Column, step: float, type_: pa.DataType) -> pa.Array:
+def _decimals(numbers: np.ndarray, null: np.ndarray, step: float, type_: pa.DataType) -> pa.Array:
     """Decimals by way of their text, which is exact."""
     scale = type_.scale if pa.types.is_decimal(type_) else _MAX_DECIMALS if step == 0 else _decimals_of(step)
     numbers = np.where(null, 0.0, numbers)
