@@ -37,7 +37,7 @@ def category_codes(values: pa.Array) -> tuple[np.ndarray, list]:
     return position[codes] if len(codes) else codes, [categories[i] for i in order]
 
 
-def joint_groups(codes: Sequence[np.ndarray], numbers_of_values: Sequence[int]) -> list[list[int]]:
+def joint_groups(codes: Sequence[np.ndarray]) -> list[list[int]]:
     """Which categorical columns of a table to code as one variable: a partition of their positions.
 
     Greedy: the pair of groups that depend most on one another is merged while the tuples that occur stay few.

@@ -312,7 +312,7 @@ def _groups(
     names = list(nominal)
     if n_rows == 0:
         return [[name] for name in names if name not in numeric]
-    found = joint_groups([nominal[name][0] for name in names], [len(nominal[name][1]) for name in names])
+    found = joint_groups([nominal[name][0] for name in names])
     groups = [[names[i] for i in group] for group in found]
     return [group for group in groups if any(name not in numeric for name in group)]
 

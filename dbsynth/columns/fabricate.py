@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SchemaError
-from ..schema import Column, Kind, Table
+from ..schema import Column, Kind, Table, arrow_type
 from .distinct import choose, distinct_texts, spread
 from .documents import draw_documents
 from .fabricator import NUMERIC, SHAPED, Fabricator, learn_fabricator
@@ -22,7 +22,7 @@ from .native import draw_binary, draw_ip, draw_mac, draw_native, draw_uuids
 from .patterns import DIGITS, UPPER, capacity, draw_shapes, shape_of, widen_shapes
 from .people import PERSON_FIELDS, PLACES, Persons, draw_person_field, draw_persons, draw_place
 from .personal import words_of
-from .ranges import draw_range, integer_digits, value_type
+from .ranges import draw_range, integer_digits
 from .reserved import draw_url
 from .texts import draw_written
 from .wording import draw_words
@@ -122,7 +122,7 @@ def _draw_repeated(fabricator: Fabricator, column: Column, n: int, rng: np.rando
 def _draw(fabricator: Fabricator, column: Column, n: int, rng: np.random.Generator) -> pa.Array:
     how, settings, unique = fabricator.how, dict(fabricator.settings), fabricator.unique
     if n == 0 or how == "null":
-        return pa.nulls(n, value_type(column))
+        return pa.nulls(n, arrow_type(column))
     if how in SHAPED:
         return _draw_shaped(fabricator, column, n, rng)
     if how == "range":
@@ -208,7 +208,7 @@ def _enough(values: pa.Array, fabricator: Fabricator, column: Column, n: int, rn
 
 def _typed(values: pa.Array, column: Column) -> pa.Array:
     """The values with the column's Arrow type."""
-    wanted = value_type(column)
+    wanted = arrow_type(column)
     if values.type == wanted:
         return values
     if column.kind is Kind.BOOLEAN:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import Column, Kind
+from ..schema import Column, Kind, arrow_type
 from .patterns import distinct_integers
 
-__all__ = ["draw_range", "integer_digits", "learn_range", "value_type"]
+__all__ = ["draw_range", "integer_digits", "learn_range"]
 
 _POINTS = 21
 _DAY = 86_400_000_000  # µs
@@ -26,14 +26,6 @@ _TIMES = {
     Kind.TIMESTAMP: pa.timestamp("us"),
     Kind.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
 }
-
-
-def value_type(column: Column) -> pa.DataType:
-    """The Arrow type of the column's values, as they cross the adapters' seam."""
-    if column.kind is Kind.DECIMAL and column.precision is not None and column.precision <= 38:
-        return pa.decimal128(column.precision, column.scale or 0)
-    simple = {Kind.INTEGER: pa.int64(), Kind.FLOAT: pa.float64(), Kind.BOOLEAN: pa.bool_(), Kind.BINARY: pa.binary()}
-    return {**simple, **_TIMES}.get(column.kind, pa.string())
 
 
 def learn_range(column: Column, values: pa.Array) -> dict[str, Any]:
@@ -150,7 +142,7 @@ def _off_grid(steps: np.ndarray, column: Column, step: float) -> pa.Array:
         return pa.array(steps * step)
     scale = max(round(-np.log10(step)), 0)
     digits = pa.array(steps).cast(pa.string())
-    return _with_point(digits, scale).cast(value_type(column))
+    return _with_point(digits, scale).cast(arrow_type(column))
 
 
 def _with_point(digits: pa.Array, scale: int) -> pa.Array:
