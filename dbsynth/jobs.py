@@ -24,6 +24,7 @@ from .learning import learn
 from .model import DatabaseModel
 from .plan import Fate, Plan, make_plan
 from .progress import QUIET, Progress
+from .quality.comparison import Comparison
 from .quality.measures import measure
 from .schema import Schema
 from .shop import build_shop
@@ -184,7 +185,7 @@ def clone(
             return report
         with clock("evaluate"), progress.stage("measuring"):
             real = {name: work.read(name) for name in tables}
-            scores = measure(model.schema, real, tables, leave_out=_fabricated(model)).scores
+            scores = measure(Comparison.of(model.schema, real, tables, leave_out=_fabricated(model))).scores
     return Report(**{**_fields(report), "scores": scores, "seconds": clock.seconds})
 
 

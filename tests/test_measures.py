@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dbsynth.quality.measures import Item, Measures, measure
+from dbsynth.quality.comparison import Comparison
+from dbsynth.quality.items import Item
+from dbsynth.quality.measures import Measures
+from dbsynth.quality.measures import measure as measure_comparison
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 K = Kind
@@ -27,6 +30,10 @@ def foreign_key(child: str, columns: str, parent: str, parent_columns: str = "id
 
 def schema(*tables: Table, keys: tuple[ForeignKey, ...] = ()) -> Schema:
     return Schema("sqlite", tables, keys)
+
+
+def measure(schema: Schema, real: dict, synthetic: dict, *, max_hops: int | None = None, **more) -> Measures:
+    return measure_comparison(Comparison.of(schema, real, synthetic, **more), max_hops=max_hops)
 
 
 def alone(kind: Kind, real, synthetic, **more) -> Measures:
@@ -406,9 +413,8 @@ class TestShop:
         real, _ = shop()
         data = json.loads(json.dumps(measure(SHOP, real, real).to_json(), allow_nan=False))
         assert data["scores"]["degree-correlation"] is None
-        assert data["items"][0] == {
-            "measure": "1-way", "tables": ["customer"], "columns": ["country"], "foreign_keys": [], "score": 100.0
-        }
+        first = {"measure": "1-way", "tables": ["customer"], "columns": ["country"], "foreign_keys": [], "score": 100.0}
+        assert first.items() <= data["items"][0].items()
 
     def test_missing_tables_and_columns_are_named(self):
         real, _ = shop()

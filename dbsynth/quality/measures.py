@@ -20,44 +20,22 @@ keys, single-column primary keys, and single columns a foreign key refers to.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from ..keys import DANGLING, parent_rows
-from ..schema import ForeignKey, Schema
-from .compared import CATEGORICAL, NUMERIC, ComparedColumn, encode_column, encode_numbers
+from ..keys import DANGLING
+from ..schema import ForeignKey
+from .compared import ComparedColumn, encode_numbers
+from .comparison import Comparison, key_label
+from .items import Item, mean_of, plain_number
 from .scores import group_likeness, pair_scores
 
-__all__ = ["Item", "Measures", "measure"]
-
-
-@dataclass(frozen=True)
-class Item:
-    """One score behind a mean: of a column, a pair of columns, a foreign key or a path."""
-
-    measure: str
-    tables: tuple[str, ...]  # from the ancestor down; one name where both columns are of one table
-    columns: tuple[str, ...]
-    foreign_keys: tuple[str, ...]  # "child.column", along the path from the ancestor down
-    score: float  # 0 … 100, NaN where the real rows leave it undefined; of "dangling" the number of rows
-
-    @property
-    def label(self) -> str:
-        """The item in words, ``race.year ~ result.points via result.race_id``."""
-        names = [f"{table}.{column}" for table, column in zip(self._column_tables(), self.columns, strict=True)]
-        keys = " / ".join(self.foreign_keys)
-        return f"{' ~ '.join(names)} via {keys}" if names and keys else " ~ ".join(names) or keys
-
-    def _column_tables(self) -> tuple[str, ...]:
-        if len(self.columns) == 2:
-            return self.tables[0], self.tables[-1]
-        return (self.tables[-1 if self.measure == "intra-group" else 0],) * len(self.columns)
+__all__ = ["Measures", "measure"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +54,9 @@ class Measures:
         for item in self.items:
             by_measure.setdefault(item.measure, []).append(item.score)
         hops = sorted({m for m in by_measure if m.endswith("-hop")} | {"0-hop"}, key=_hops)
-        scores = {name: _mean(by_measure.get(name, [])) for name in ("1-way", "cardinality", *hops)}
-        scores["avg 2-way"] = _mean([score for hop in hops for score in by_measure.get(hop, [])])
-        scores |= {n: _mean(by_measure.get(n, [])) for n in ("degree-correlation", "column-degree", "intra-group")}
+        scores = {name: mean_of(by_measure.get(name, [])) for name in ("1-way", "cardinality", *hops)}
+        scores["avg 2-way"] = mean_of([score for hop in hops for score in by_measure.get(hop, [])])
+        scores |= {n: mean_of(by_measure.get(n, [])) for n in ("degree-correlation", "column-degree", "intra-group")}
         return scores | {"dangling": sum(by_measure.get("dangling", []))}
 
     def worst(self, measure: str | None, n: int) -> list[Item]:
@@ -98,32 +76,19 @@ class Measures:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for `json.dumps`; NaN becomes None."""
-        items = [{**asdict(item), "score": _finite(item.score)} for item in self.items]
-        return {"scores": {name: _finite(score) for name, score in self.scores.items()}, "items": items}
+        scores = {name: plain_number(score) for name, score in self.scores.items()}
+        return {"scores": scores, "items": [item.to_json() for item in self.items]}
 
 
-def measure(
-    schema: Schema,
-    real: Mapping[str, pa.Table],
-    synthetic: Mapping[str, pa.Table],
-    *,
-    leave_out: Collection[tuple[str, str]] = (),
-    max_hops: int | None = None,
-) -> Measures:
+def measure(comparison: Comparison, *, max_hops: int | None = None) -> Measures:
     """Score a synthetic database against the real one.
 
-    Args:
-        schema: the tables to compare and the foreign keys between them.
-        real, synthetic: all tables of the schema by name, with their columns in any order. Arrow types may differ
-            between the two as dialects differ: the column's kind in the schema decides how both are read.
-        leave_out: (table, column) of fabricated columns, which are not measured. Keys, generated columns, binary, JSON,
-            UUID and unknown values never are.
-        max_hops: longest path to look at; None: all there are.
+    Keys, generated columns, binary, JSON, UUID and unknown values are never measured.
 
-    Raises:
-        ValueError: a table or column is missing, or is there on one side only.
+    Args:
+        max_hops: longest path to look at; None: all there are.
     """
-    data = _Data.of(schema, real, synthetic, frozenset(leave_out))
+    data = _Data.of(comparison)
     return Measures(
         (
             *data.columns_alone(),
@@ -149,7 +114,7 @@ class _Edge:
 
     @property
     def name(self) -> str:
-        return f"{self.key.child}.{'+'.join(self.key.columns)}"
+        return key_label(self.key)
 
 
 @dataclass(frozen=True)
@@ -160,29 +125,12 @@ class _Data:
     edges: list[_Edge] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls,
-        schema: Schema,
-        real: Mapping[str, pa.Table],
-        synthetic: Mapping[str, pa.Table],
-        leave_out: frozenset[tuple[str, str]],
-    ) -> _Data:
-        _check_tables(schema, real, synthetic)
-        data = cls()
-        for table in schema.tables:
-            ours, theirs = real[table.name], synthetic[table.name]
-            data.columns[table.name] = [
-                encode_column(table.column(name), ours[name], theirs[name])
-                for name in _measured_columns(schema, table.name, leave_out)
-                if _is_present(table.name, name, ours, theirs)
-            ]
-        for key in schema.foreign_keys:
-            rows = [parent_rows(side[key.child], side[key.parent], key) for side in (real, synthetic)]
-            degrees = (
-                np.bincount(found[found >= 0], minlength=side[key.parent].num_rows).astype(np.float64)
-                for found, side in zip(rows, (real, synthetic), strict=True)
-            )
-            data.edges.append(_Edge(key, *rows, encode_numbers("degree", *degrees)))
+    def of(cls, comparison: Comparison) -> _Data:
+        data = cls({table: comparison.columns(table) for table in comparison.schema.table_names})
+        for key in comparison.schema.foreign_keys:
+            sides = comparison.real, comparison.synthetic
+            degrees = (side.group_sizes(key).astype(np.float64) for side in sides)
+            data.edges.append(_Edge(key, *(side.parents[key] for side in sides), encode_numbers("degree", *degrees)))
         return data
 
     def columns_alone(self) -> Iterator[Item]:
@@ -283,49 +231,5 @@ def _joined(rows: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
     return (None, rows) if found.all() else (np.flatnonzero(found), rows[found])
 
 
-def _measured_columns(schema: Schema, table: str, leave_out: frozenset[tuple[str, str]]) -> list[str]:
-    definition = schema.table(table)
-    keys = {name for key in schema.foreign_keys_of(table) for name in key.columns}
-    alone = [definition.primary_key, *(key.parent_columns for key in schema.foreign_keys_to(table))]
-    keys |= {key[0] for key in alone if len(key) == 1}
-    return [
-        column.name
-        for column in definition.columns
-        if column.kind in NUMERIC | CATEGORICAL
-        and column.generated is None
-        and column.name not in keys
-        and (table, column.name) not in leave_out
-    ]
-
-
-def _check_tables(schema: Schema, real: Mapping[str, pa.Table], synthetic: Mapping[str, pa.Table]) -> None:
-    for words, side in (("real", real), ("synthetic", synthetic)):
-        for name in schema.table_names:
-            if name not in side:
-                raise ValueError(f"the {words} database has no table {name!r}; restrict the schema or read the table")
-        for key in schema.foreign_keys:
-            for table, columns in ((key.child, key.columns), (key.parent, key.parent_columns)):
-                if missing := set(columns) - set(side[table].column_names):
-                    raise ValueError(f"the {words} table {table!r} lacks column {min(missing)!r}, part of a key")
-
-
-def _is_present(table: str, column: str, real: pa.Table, synthetic: pa.Table) -> bool:
-    """Whether the column is there; a column that neither side could read is left out."""
-    found = [column in side.column_names for side in (real, synthetic)]
-    if any(found) and not all(found):
-        words = "synthetic" if found[0] else "real"
-        raise ValueError(f"column {column!r} of the {words} table {table!r} is missing; read it or put it in leave_out")
-    return all(found)
-
-
 def _hops(measure: str) -> int:
     return int(measure.removesuffix("-hop"))
-
-
-def _mean(scores: list[float]) -> float:
-    defined = [score for score in scores if not math.isnan(score)]
-    return math.fsum(defined) / len(defined) if defined else math.nan
-
-
-def _finite(score: float) -> float | None:
-    return None if math.isnan(score) else score

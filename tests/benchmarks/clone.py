@@ -29,6 +29,7 @@ from scores import read
 from servers import Servers, add_server_options, machine, quote, run_sql
 
 from adapters import open_database
+from dbsynth.quality.comparison import Comparison
 from dbsynth.quality.measures import Measures, measure
 from dbsynth.schema import Schema
 
@@ -167,7 +168,7 @@ def _judge(outcome: Outcome, source: str, target: str, report: Mapping[str, Any]
     unmeasured = [name for name, fate in fates.items() if fate in ("fabricated", "null", "generated")]
     figures, problems = outcome.figures, outcome.problems
 
-    measures = measure(schema, real, synthetic, leave_out=unmeasured)
+    measures = measure(Comparison.of(schema, real, synthetic, leave_out=unmeasured))
     figures |= {name: measures.scores[name] for name in _MEASURED if name in measures.scores}
     if kept:
         figures |= {f"{name}, tables not kept": _mean_without(measures, name, kept) for name in ("1-way", "0-hop")}

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from adapters import open_database
+from dbsynth.quality.comparison import Comparison
 from dbsynth.quality.measures import Measures, measure
 from dbsynth.schema import Schema
 
@@ -30,7 +31,7 @@ def main() -> None:
     _, synthetic = read(args.synthetic, schema)
     leave_out = [tuple(name.rsplit(".", 1)) for name in args.leave_out]
     started = time.perf_counter()
-    measures = measure(schema, real, synthetic, leave_out=leave_out, max_hops=args.max_hops)
+    measures = measure(Comparison.of(schema, real, synthetic, leave_out=leave_out), max_hops=args.max_hops)
     show(measures, args.worst, time.perf_counter() - started)
 
 
