@@ -17,7 +17,7 @@ from ..keys import joint_codes, plain
 from ..schema import Column, Kind
 from .scores import ks_complement, overlap
 
-__all__ = ["ComparedColumn", "Side", "encode_column", "encode_numbers"]
+__all__ = ["ComparedColumn", "Side", "encode_column", "encode_numbers", "joint_categories", "read_numbers"]
 
 N_BINS = 10
 N_COMMON = 20  # the categories whose share between groups is looked at
@@ -77,7 +77,7 @@ def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedAr
         ValueError: values of this kind are not measured.
     """
     if column.kind in NUMERIC:
-        return encode_numbers(column.name, _numbers(real, column.kind), _numbers(synthetic, column.kind))
+        return encode_numbers(column.name, *(read_numbers(side, column.kind) for side in (real, synthetic)))
     if column.kind in CATEGORICAL:
         return _encode_categories(column, real, synthetic)
     raise ValueError(f"a column of kind {column.kind.value!r} cannot be measured: {column.name!r}")
@@ -110,13 +110,9 @@ def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.Chun
 
     Rare categories of one side only share a code, one for each side: they match nothing, whatever they are joined with.
     """
-    codes, words = joint_codes(_text(real), _text(synthetic))
-    spelled = [word.rstrip(" ") for word in words.to_pylist()]
-    if column.kind is Kind.BOOLEAN:
-        spelled = [_TRUTH.get(word.lower(), word) for word in spelled]
-    merged, kept = pd.factorize(np.array(spelled, dtype=object))
-    codes = (np.append(merged, -1) + 1)[codes]  # null, -1, reads the last entry and becomes 0
-    counts = [np.bincount(side, minlength=len(kept) + 1) for side in (codes[: len(real)], codes[len(real) :])]
+    codes, words = joint_categories(column, real, synthetic)
+    codes += 1  # null becomes 0
+    counts = [np.bincount(side, minlength=len(words) + 1) for side in (codes[: len(real)], codes[len(real) :])]
     common = np.argsort(-counts[0], kind="stable")[:N_COMMON]  # among equals the first to appear
     shared = (counts[0] > 0) & (counts[1] > 0)
     shared[common] = True
@@ -128,6 +124,21 @@ def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.Chun
     return ComparedColumn(column.name, n_codes, *sides, likeness, lookup[common])
 
 
+def joint_categories(
+    column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes int64 of the rows of both, one after the other, -1 for null, and the words they stand for.
+
+    Blanks at the end of a text do not count; truths are "1" and "0", however a dialect spells them.
+    """
+    codes, words = joint_codes(_text(real), _text(synthetic))
+    spelled = [word.rstrip(" ") for word in words.to_pylist()]
+    if column.kind is Kind.BOOLEAN:
+        spelled = [_TRUTH.get(word.lower(), word) for word in spelled]
+    merged, kept = pd.factorize(np.array(spelled, dtype=object))
+    return np.append(merged, -1)[codes], kept  # null, -1, reads the last entry
+
+
 def _text(array: pa.ChunkedArray) -> pa.ChunkedArray:
     return plain(array).cast(pa.large_string())
 
@@ -136,7 +147,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _numbers(array: pa.ChunkedArray, kind: Kind) -> np.ndarray:
+def read_numbers(array: pa.ChunkedArray, kind: Kind) -> np.ndarray:
     """float64 ``(n_rows,)``, NaN where null or not finite; dates and times in microseconds."""
     array = plain(array)
     if _is_text(array.type):
