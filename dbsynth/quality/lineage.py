@@ -9,7 +9,32 @@ import numpy as np
 from ..schema import Schema
 from .comparison import Rows
 
-__all__ = ["held_out_rows", "root_tables"]
+__all__ = ["dimension_tables", "held_out_rows", "root_tables"]
+
+SMALL = 500  # rows: the countries of the world, districts, circuits, currencies, not customers
+OFTEN = 5  # children per row
+
+
+def dimension_tables(schema: Schema, rows: Rows) -> list[str]:
+    """The tables that look like lists others choose from: of at most 500 rows, referring to nothing but themselves, and
+    with at least five children per row.
+
+    A database is many rows under one list of districts, not some districts with all that is in them; so what refers to
+    such a list is taken for a root of its own (`root_tables`, where these are `fixed`).
+    """
+    opened = set(schema.opened())
+    return [
+        name
+        for name in schema.table_names
+        if all(key in opened for key in schema.foreign_keys_of(name))
+        and 0 < rows.count(name) <= SMALL
+        and _n_children(schema, rows, name) >= OFTEN * rows.count(name)
+    ]
+
+
+def _n_children(schema: Schema, rows: Rows, name: str) -> int:
+    keys = [key for key in schema.foreign_keys_to(name) if not key.is_self_reference]
+    return sum(int(np.count_nonzero(rows.parents[key] >= 0)) for key in keys)
 
 
 def root_tables(schema: Schema, fixed: Collection[str] = ()) -> list[str]:
