@@ -1,17 +1,20 @@
 """Rows and combinations of values of the real database that came through as they are.
 
 Narrow tables of few values repeat by nature, so what counts is only what singles somebody out: a synthetic row counts
-if it equals rows of exactly one real owner (see `exact.owners`). A fresh real row does so too now and then, with a
+if it equals rows of exactly one real owner (see `owners.owners`). A fresh real row does so too now and then, with a
 probability that the real rows tell themselves: the share of rows that exactly one other owner has (leave one owner out;
 Good, 1953). Only more than that is a leak. A hold-out of a few percent of the rows would say the same, twenty times
 less precisely.
+
+Real rows that a rule keeps apart (one race for each year and round) tell nothing of this kind: they repeat less than
+rows whose columns are shuffled. There a hit is no evidence.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -30,6 +33,7 @@ _MOST_COLUMNS = 8  # that may be part of a quasi-identifier
 _MOST_VALUES = 1000  # of a number in a quasi-identifier
 _MOST_COMBINATIONS = 12  # that are counted over all rows
 _SHOWN = 3
+_N_SHUFFLED = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Copies:
 
     @property
     def is_sure(self) -> bool:
-        return self.excess > _SURE * self.error
+        return not self.note and self.excess > _SURE * self.error
 
     @property
     def item(self) -> Item:
@@ -82,7 +86,11 @@ class Copies:
 
 
 def copies(
-    table: str, columns: Sequence[ExactColumn], real_owners: np.ndarray, synthetic_owners: np.ndarray
+    table: str,
+    columns: Sequence[ExactColumn],
+    real_owners: np.ndarray,
+    synthetic_owners: np.ndarray,
+    rng: np.random.Generator,
 ) -> Copies:
     """Synthetic rows that equal, in all columns, rows of one real owner only.
 
@@ -93,14 +101,22 @@ def copies(
         return Copies("copies", table, note="no column is measured")
     if not len(real_owners) or not len(synthetic_owners):
         return Copies("copies", table, note="one side has no rows")
-    return _count("copies", table, columns, real_owners, synthetic_owners)
+    return replace(_count("copies", table, columns, real_owners, synthetic_owners, rng), columns=())
 
 
 def _count(
-    measure: str, table: str, columns: Sequence[ExactColumn], real_owners: np.ndarray, synthetic_owners: np.ndarray
+    measure: str,
+    table: str,
+    columns: Sequence[ExactColumn],
+    real_owners: np.ndarray,
+    synthetic_owners: np.ndarray,
+    rng: np.random.Generator,
 ) -> Copies:
-    real, synthetic = row_codes(columns)
-    n_owners = _owners_of(real, real_owners, max(real.max(), synthetic.max()) + 1)
+    sides = [[c.real for c in columns], [c.synthetic for c in columns]]
+    drawn = rng.integers(0, len(real_owners), (len(columns), _N_SHUFFLED))
+    shuffled = [codes[rows] for codes, rows in zip(sides[0], drawn, strict=True)]
+    real, synthetic, mixed = row_codes(columns, *sides, shuffled)
+    n_owners = _owners_of(real, real_owners, max(codes.max() for codes in (real, synthetic, mixed)) + 1)
     held = n_owners[real]
     score, error = _share(n_owners[synthetic] == 1, synthetic_owners)
     reference, pairs = _share(held == 2, real_owners)
@@ -108,9 +124,38 @@ def _count(
     # counts N2 and N3 of such groups in n rows its variance is (4 N2 + 6 N3) / n².
     triples = _share(held == 3, real_owners)[1]
     error = math.sqrt(error**2 + 2 * (pairs**2 + triples**2) + 1 / len(real) ** 2)
-    names = tuple(column.name for column in columns) if measure != "copies" else ()
-    note = "" if (held == 1).any() else "no real row stands alone in its values: there is nobody to copy"
-    return Copies(measure, table, names, score, reference, error, len(synthetic), note)
+    met = n_owners[mixed] - _of_their_own(real[drawn] == mixed, real_owners[drawn])
+    return Copies(
+        measure, table, tuple(c.name for c in columns), score, reference, error, len(synthetic),
+        _doubt(held, real_owners, met),
+    )  # fmt: skip
+
+
+def _of_their_own(equal: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """How many owners a shuffled row meets only because it has a value of theirs.
+
+    Args:
+        equal: bool ``(n_columns, n)``, whether the row that a value is from equals the shuffled row as a whole.
+        sources: int64, the owners of those rows.
+    """
+    known = np.sort(np.where(equal, sources, -1), axis=0)
+    new = np.diff(known, axis=0, prepend=-1) > 0
+    return new.sum(axis=0)
+
+
+def _doubt(held: np.ndarray, real_owners: np.ndarray, met: np.ndarray) -> str:
+    """Why a hit would tell nothing; empty if it would.
+
+    Args:
+        held: how many owners each real row has.
+        met: how many real owners, but those its values are from, each shuffled row has.
+    """
+    if not (held == 1).any():
+        return "no real row stands alone in its values: there is nobody to copy"
+    (repeated, error), (meeting, other) = _share(held > 1, real_owners), _share(met > 0, np.arange(len(met)))
+    if meeting - repeated > _SURE * math.hypot(error, other, 1 / len(held)):
+        return "no evidence: a rule keeps real rows apart here, while shuffled values meet real rows"
+    return ""
 
 
 def _owners_of(codes: np.ndarray, owners: np.ndarray, n_codes: int) -> np.ndarray:
@@ -142,9 +187,9 @@ def quasi_identifier_copies(
         return []
     found = []
     for combination in _combinations(columns, rng):
-        codes, _ = row_codes(combination)
+        (codes,) = row_codes(combination, [c.real for c in combination])
         if np.mean(np.bincount(codes)[codes] < _FEW) > 0.5:
-            found.append(_count("quasi-identifier copies", table, combination, real_owners, synthetic_owners))
+            found.append(_count("quasi-identifier copies", table, combination, real_owners, synthetic_owners, rng))
     return sorted(found, key=lambda copies: copies.excess / copies.error, reverse=True)[:_SHOWN]
 
 
@@ -155,10 +200,10 @@ def _combinations(columns: Sequence[ExactColumn], rng: np.random.Generator) -> l
         return []
     n = len(known[0].real)
     sample = np.sort(rng.permutation(n)[:10_000])
-    thin = {c.name: ExactColumn(c.column, c.real[sample], c.synthetic[:0], c.values) for c in known}
+    thin = {c.name: c.real[sample] for c in known}
 
     def alone(combination: tuple[ExactColumn, ...]) -> int:
-        codes, _ = row_codes([thin[column.name] for column in combination])
+        (codes,) = row_codes(combination, [thin[c.name] for c in combination])
         return np.count_nonzero(np.bincount(codes) == 1)
 
     candidates = [*combinations(known, 2), *combinations(known, 3)]

@@ -15,11 +15,9 @@ import pyarrow as pa
 
 from ..schema import Column
 from .compared import NUMERIC, joint_categories, read_numbers
-from .comparison import Comparison, Rows
+from .comparison import Comparison
 
-__all__ = ["ExactColumn", "exact_columns", "owners", "row_codes"]
-
-_FEW_OWNERS = 50
+__all__ = ["ExactColumn", "exact_columns", "row_codes"]
 
 
 @dataclass(frozen=True)
@@ -69,46 +67,22 @@ def _exact(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) ->
     return ExactColumn(column, codes[: len(real)], codes[len(real) :], np.asarray(values))
 
 
-def row_codes(columns: Sequence[ExactColumn]) -> tuple[np.ndarray, np.ndarray]:
-    """Whole rows as codes, int64 ``(n_real,)`` and ``(n_synthetic,)``: equal where all of the columns are equal."""
-    n_real = len(columns[0].real)
-    codes, n_codes = np.zeros(n_real + len(columns[0].synthetic), np.int64), 1
-    for column in columns:
+def row_codes(columns: Sequence[ExactColumn], *parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Whole rows as codes, int64 ``(n_rows,)`` for each part: equal where all of the columns are equal.
+
+    Args:
+        parts: each the codes of the columns in turn, such as those of the real rows.
+    """
+    codes, n_codes = np.zeros(sum(len(part[0]) for part in parts), np.int64), 1
+    for column, sides in zip(columns, zip(*parts, strict=True), strict=True):
         if n_codes * column.n_codes >= 2**62:
             codes, n_codes = _dense(codes)
         codes *= column.n_codes
-        codes[:n_real] += column.real
-        codes[n_real:] += column.synthetic
+        codes += np.concatenate(sides)
         n_codes *= column.n_codes
-    codes, _ = _dense(codes)
-    return codes[:n_real], codes[n_real:]
+    return np.split(_dense(codes)[0], np.cumsum([len(part[0]) for part in parts])[:-1])
 
 
 def _dense(codes: np.ndarray) -> tuple[np.ndarray, int]:
     codes, known = pd.factorize(codes)
     return codes.astype(np.int64), len(known)
-
-
-def owners(comparison: Comparison, rows: Rows, table: str) -> np.ndarray:
-    """Whose each row is: rows of one owner resemble one another without being copies, and are no independent evidence.
-
-    A row belongs to whom its parent row belongs to, along the foreign key with the most parents; a row without a parent
-    belongs to itself. Kept tables, those of fewer than 50 rows and keys that close a cycle lead to nobody.
-
-    Returns:
-        int64 ``(n_rows,)``, not negative.
-    """
-    keys = [
-        key
-        for key in comparison.schema.foreign_keys_of(table)
-        if key.parent not in comparison.kept
-        and key not in comparison.schema.opened()
-        and comparison.real.count(key.parent) >= _FEW_OWNERS
-    ]
-    n = rows.count(table)
-    if not keys:
-        return np.arange(n)
-    key = max(keys, key=lambda key: comparison.real.count(key.parent))
-    parents, above = rows.parents[key], owners(comparison, rows, key.parent)
-    own = np.arange(n) + above.max(initial=-1) + 1
-    return np.where(parents >= 0, above[parents], own) if len(above) else own

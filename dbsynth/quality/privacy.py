@@ -4,6 +4,10 @@
 |---|---|---|---|
 | copies | tables | percent of rows equal to rows of one real owner only; fresh real rows | largest sure excess |
 | quasi-identifier copies | columns | the same in two or three columns | largest sure excess |
+| dcr | tables | distance from the closest real row (5th percentile); unseen rows' | smallest sure ratio to it |
+| nndr | tables | the same over the distance from the second closest; unseen rows' | smallest sure ratio to it |
+| dcr share | tables | percent closer to rows behind them than to as many unseen ones; 50 | the surest excess |
+| mia auc | tables | how well an attack tells known from unseen rows; 0.5 | the surest excess |
 | rare values | columns | categories of fewer than 5 rows that came through; how many there are | sum |
 | extremes | columns | real ends of fewer than 5 rows that came through; how many there are | sum |
 | fabricated overlap | columns | percent of distinct invented values that are real ones | largest |
@@ -18,10 +22,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .closest import closest, share_summary, smallest_ratio
 from .comparison import Comparison
 from .copies import Copies, copies, largest_excess, quasi_identifier_copies
-from .exact import exact_columns, owners
+from .exact import exact_columns
 from .items import Item
+from .membership import membership, membership_summary
+from .owners import owners
 from .verbatim import extremes, fabricated_overlap, rare_values
 
 __all__ = ["privacy"]
@@ -41,12 +48,19 @@ def privacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: in
             continue
         columns = exact_columns(comparison, table)
         sides = [owners(comparison, rows, table) for rows in (comparison.real, comparison.synthetic)]
-        whole.append(copies(table, columns, *sides))
+        whole.append(copies(table, columns, *sides, rng))
         parts += quasi_identifier_copies(table, columns, *sides, rng)
-        items += [*rare_values(table, columns), *extremes(table, columns), *fabricated_overlap(comparison, table)]
+        items += closest(comparison, table, rng=rng, sample_rows=sample_rows)
+        items += membership(comparison, table, rng=rng, sample_rows=sample_rows)
+        measured = [column for column in columns if column.name in comparison.measured[table]]
+        items += [*rare_values(table, measured), *extremes(table, measured), *fabricated_overlap(comparison, table)]
     return [
         largest_excess("copies", whole),
         largest_excess("quasi-identifier copies", parts),
+        smallest_ratio("dcr", items),
+        share_summary(items),
+        smallest_ratio("nndr", items),
+        membership_summary(items),
         _total("rare values", items, "no table has categories"),
         _total("extremes", items, "no table has numbers"),
         _largest_overlap(items),

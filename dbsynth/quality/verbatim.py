@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import poisson
 
 from ..keys import plain
 from ..schema import Column, Kind
@@ -21,7 +22,7 @@ from .items import Item
 __all__ = ["extremes", "fabricated_overlap", "rare_values"]
 
 _FEW = 5  # rows; a value of fewer points at somebody
-_LIKELY = 1e-3  # the share of invented values that meet a real one by accident; more is worth a note
+_LIKELY = 0.01  # the chance of as many accidents
 _INVENTED = frozenset({Kind.TEXT, Kind.UUID, Kind.JSON, Kind.BINARY})
 
 
@@ -71,7 +72,7 @@ def extremes(table: str, columns: Sequence[ExactColumn]) -> list[Item]:
 def fabricated_overlap(comparison: Comparison, table: str) -> list[Item]:
     """For each invented column of text, UUIDs, JSON or bytes: distinct synthetic values that are real ones; percent.
 
-    `rows` is their number. To be zero; the note says where values are so short, or so few, that accidents are likely.
+    `rows` is their number. To be zero; the note says where values are so short or so many that accidents explain it.
     """
     items = []
     for column in comparison.schema.table(table).columns:
@@ -90,12 +91,9 @@ def _overlap(table: str, column: Column, real: pa.Array, synthetic: pa.Array) ->
         side = "synthetic" if len(real) else "real"
         return Item("fabricated overlap", (table,), (column.name,), note=f"the {side} column has no values")
     met = pc.sum(pc.is_in(synthetic, real)).as_py() or 0
-    note = ""
-    if met:
-        expected = len(real) / _room(real)
-        note = f"{met:,} invented values are real ones"
-        if expected > _LIKELY:
-            note += "; values are so short that some would be by accident"
+    note = f"{met:,} invented value{'s are' if met > 1 else ' is a'} real one{'s' * (met > 1)}" if met else ""
+    if met and poisson.sf(met - 1, len(synthetic) * len(real) / _room(real)) > _LIKELY:
+        note += ", as chance alone would have it among so many or such short ones"
     score = 100 * met / len(synthetic)
     return Item("fabricated overlap", (table,), (column.name,), (), score, 0.0, rows=met, note=note)
 
