@@ -26,6 +26,8 @@ _ASIDE = 0.2  # of the owners
 _LOWEST = 0.05
 _DRAWS = 200
 _FEW_OWNERS = 50
+_WIDEST = 12  # percent: a wider interval says little
+_SURE = 3.3  # standard errors; of so many the interval may be as wide as it likes
 _CLOSER = "closer than unseen real rows"
 _NO_HOLDOUT = "needs real rows that training has not seen; clone --holdout sets some aside"
 
@@ -38,13 +40,19 @@ class _Group:
     owners: np.ndarray
 
 
-def closest(comparison: Comparison, table: str, *, rng: np.random.Generator, sample_rows: int) -> list[Item]:
+def closest(
+    comparison: Comparison, table: str, *, rng: np.random.Generator, sample_rows: int, doubt: str = ""
+) -> list[Item]:
     """The table's "dcr", "nndr" and, with a hold-out, "dcr share".
 
     "dcr" is the distance from the closest real row below which 5 % of the synthetic rows lie, "nndr" the same of its
     ratio to the distance from the second closest (1 where both are zero); the references are those of unseen real rows,
     the intervals from 200 draws of owners. "dcr share" is the percentage of synthetic rows that are closer to real rows
     behind them than to as many unseen ones, ties halved.
+
+    Args:
+        sample_rows: most rows that search; ten times as many are searched.
+        doubt: why closeness would be no evidence; the note of "dcr" and "nndr".
     """
     real, held = comparison.real, comparison.held_out
     if not comparison.measured[table]:
@@ -66,9 +74,10 @@ def closest(comparison: Comparison, table: str, *, rng: np.random.Generator, sam
         _Group(nearest(p, base)[0], owners(comparison, s.rows, table)[s.at])
         for p, s in zip(points, (synthetic, aside), strict=True)
     ]
+    whose_points = [g.owners for g in groups]
     items = [
-        _lowest("dcr", table, [g.distances[:, 0] for g in groups], [g.owners for g in groups], rng),
-        _lowest("nndr", table, [_ratio(g.distances) for g in groups], [g.owners for g in groups], rng),
+        _lowest(measure, table, [values(g.distances) for g in groups], whose_points, rng, doubt)
+        for measure, values in (("dcr", _closest), ("nndr", _ratio))
     ]
     if held is not None and held.count(table):
         items.append(_share(comparison, table, order[: BASE * sample_rows], held, synthetic, rng))
@@ -81,19 +90,29 @@ def _others(order: np.ndarray, whose: np.ndarray, n_aside: int) -> np.ndarray:
     return rest[whose[rest] != whose[order[n_aside - 1]]] if n_aside else rest
 
 
+def _closest(distances: np.ndarray) -> np.ndarray:
+    return distances[:, 0]
+
+
 def _ratio(distances: np.ndarray) -> np.ndarray:
     return np.divide(distances[:, 0], distances[:, 1], out=np.ones(len(distances)), where=distances[:, 1] > 0)
 
 
 def _lowest(
-    measure: str, table: str, values: Sequence[np.ndarray], whose: Sequence[np.ndarray], rng: np.random.Generator
+    measure: str,
+    table: str,
+    values: Sequence[np.ndarray],
+    whose: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    note: str,
 ) -> Item:
     """The lowest twentieth of synthetic and of unseen rows, with the interval of the former."""
     drawn = [_drawn_quantiles(v, w, rng) for v, w in zip(values, whose, strict=True)]
     score, reference = (float(np.quantile(v, _LOWEST, method="inverted_cdf")) for v in values)
     low, high = (float(end) for end in np.quantile(drawn[0], [0.025, 0.975]))
-    note = ""
-    if not reference:
+    if note:
+        pass
+    elif not reference:
         note = "no evidence: one unseen real row in twenty has a twin, too"
     elif len(np.unique(whose[1])) < _FEW_OWNERS:
         note = f"no evidence: only {len(np.unique(whose[1]))} independent real rows to compare with"
@@ -122,8 +141,8 @@ def _share(
     if len(known) < 2:
         return Item("dcr share", (table,), note="too few rows to compare distances")
     samples = [Sample(comparison.real, known), Sample(held, unseen), synthetic]
-    *sides, points = embed(own_features(comparison, table, samples, date_parts=False))
-    (known_distance, known_row), (unseen_distance, unseen_row) = ([d[:, 0] for d in nearest(points, s)] for s in sides)
+    *sides, points = embed(own_features(comparison, table, samples, date_parts=False), scale=(0, 1))
+    (known_distance, known_row), (unseen_distance, unseen_row) = ((d[:, 0], row) for d, row in (nearest(points, s) for s in sides))
     closer = np.where(known_distance == unseen_distance, 0.5, known_distance < unseen_distance)
     share = float(closer.mean())
     known_owner = owners(comparison, comparison.real, table)[known[known_row]]
@@ -131,9 +150,11 @@ def _share(
     neighbour = np.where(known_distance <= unseen_distance, known_owner, unseen_owner + known_owner.max() + 1)
     _, place = np.unique(neighbour, return_inverse=True)
     sums = np.bincount(place, weights=closer - share)
-    spread = 1.96 * math.sqrt(float((sums**2).sum())) / len(closer)
-    note = f"no evidence: only {len(sums)} real owners are anybody's closest" if len(sums) < _FEW_OWNERS else ""
-    low, high = 100 * max(share - spread, 0.0), 100 * min(share + spread, 1.0)
+    error = math.sqrt(float((sums**2).sum())) / len(closer)
+    low, high = (100 * min(max(share + side * 1.96 * error, 0.0), 1.0) for side in (-1, 1))
+    note = ""
+    if len(sums) < _FEW_OWNERS or (high - low > _WIDEST and share - 0.5 < _SURE * error):
+        note = f"no evidence: only {len(sums)} independent real rows are anybody's closest"
     return Item("dcr share", (table,), (), (), 100 * share, 50.0, low, high, len(closer), note)
 
 
@@ -154,10 +175,10 @@ def smallest_ratio(measure: str, items: Sequence[Item]) -> Item:
 
 
 def share_summary(items: Sequence[Item]) -> Item:
-    """The database's "dcr share": that of the table that is surest to be closer to known rows."""
+    """The database's "dcr share": the largest of a table with evidence."""
     measured = [item for item in items if item.measure == "dcr share" and not math.isnan(item.score) and not item.note]
     if not measured:
         few = any(item.measure == "dcr share" for item in items)
         return Item("dcr share", (), note="no evidence: no table has enough unseen rows" if few else _NO_HOLDOUT)
-    worst = max(measured, key=lambda item: item.low)
+    worst = max(measured, key=lambda item: item.score)
     return Item("dcr share", (), (), (), worst.score, 50.0, worst.low, worst.high, worst.rows, f"table {worst.label}")

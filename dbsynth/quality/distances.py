@@ -22,26 +22,31 @@ _FEW_DIMENSIONS = 12  # below, a tree beats comparing all with all
 _BLOCK = 1 << 22  # distances at a time
 
 
-def embed(features: Sequence[Feature]) -> list[np.ndarray]:
-    """Each sample's rows as points whose Euclidean distances are those of the rows; the first sample gives the ranks.
+def embed(features: Sequence[Feature], *, scale: Sequence[int] = (0,)) -> list[np.ndarray]:
+    """Each sample's rows as points whose Euclidean distances are those of the rows.
 
     Two categories beyond the 32 commonest look equal with a probability of 1 in 32.
+
+    Args:
+        scale: the samples whose values, together, give the ranks. Their rows lie evenly, those of others do not: what
+            is compared with one another is to be all among them, or none of it.
 
     Returns:
         float32 ``(n_rows, n_dimensions)`` for each sample.
     """
-    parts = [_category(f.samples) if f.categorical else _number(f.samples) for f in features]
+    parts = [_category(f.samples) if f.categorical else _number(f.samples, scale) for f in features]
     return [np.concatenate(sides, axis=1) for sides in zip(*parts, strict=True)]
 
 
-def _number(samples: Sequence[np.ndarray]) -> list[np.ndarray]:
-    known = np.sort(samples[0][~np.isnan(samples[0])])
-    has_null = any(np.isnan(values).any() for values in samples)
+def _number(samples: Sequence[np.ndarray], scale: Sequence[int]) -> list[np.ndarray]:
+    known = np.concatenate([samples[place] for place in scale])
+    values, counts = np.unique(known[~np.isnan(known)], return_counts=True)
+    ranks = (np.cumsum(counts) - counts / 2) / max(counts.sum(), 1) - 0.5
+    has_null = any(np.isnan(sample).any() for sample in samples)
     points = []
-    for values in samples:
-        null = np.isnan(values)
-        below, up_to = (np.searchsorted(known, values, side=side) for side in ("left", "right"))
-        rank = (below + up_to) / (2 * max(len(known), 1)) - 0.5
+    for sample in samples:
+        null = np.isnan(sample)
+        rank = np.interp(sample, values, ranks) if len(values) else np.zeros(len(sample))
         rank[null] = 0.0
         aside = [np.sqrt(0.75) * null] if has_null else []
         points.append(np.stack([rank, *aside], axis=1).astype(np.float32))
@@ -63,14 +68,34 @@ def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
     """The two closest of the others for each point.
 
     Args:
-        points, others: float32 ``(n, n_dimensions)`` and ``(m, n_dimensions)``, m at least 2.
+        points, others: float32 ``(n, n_dimensions)`` and ``(m, n_dimensions)``, m at least 1.
 
     Returns:
-        Distances float64 ``(n, 2)``, the smaller first, and rows of the others int64 ``(n, 2)``.
+        Distances float64 ``(n, 2)``, the smaller first, infinity where there is no second; the row of the closest,
+        int64 ``(n,)``.
     """
-    if points.shape[1] <= _FEW_DIMENSIONS:
-        distances, rows = cKDTree(others, balanced_tree=False, compact_nodes=False).query(points, k=2)
-        return distances, rows
+    _, first, counts = np.unique(_whole(others), return_index=True, return_counts=True)
+    distinct = others[first]
+    search = _by_tree if len(first) < 2 or points.shape[1] <= _FEW_DIMENSIONS else _by_products
+    distances, rows = search(points, distinct)
+    order = np.argsort(distances, axis=1, kind="stable")
+    distances, rows = (np.take_along_axis(part, order, axis=1) for part in (distances, rows))
+    twins = counts[rows[:, 0]] > 1
+    distances[twins, 1] = distances[twins, 0]
+    return distances, first[rows[:, 0]]
+
+
+def _whole(points: np.ndarray) -> np.ndarray:
+    """A row of bytes for each point: equal where the points are."""
+    points = np.ascontiguousarray(points + 0.0)  # no negative zeros
+    return points.view(f"V{points.itemsize * points.shape[1]}")[:, 0]
+
+
+def _by_tree(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return cKDTree(others, balanced_tree=False, compact_nodes=False).query(points, k=2)
+
+
+def _by_products(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     half = (others**2).sum(axis=1) / 2
     rows = np.empty((len(points), 2), np.int64)
     step = max(_BLOCK // len(others), 1)
@@ -83,9 +108,7 @@ def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
             rows[start : start + step, place] = best
             closeness[here, best] = -np.inf
     # Products in float32 know the order of all but the closest; the distances themselves are to be exact.
-    distances = np.stack([_distance(points, others[rows[:, place]]) for place in (0, 1)], axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    return np.stack([_distance(points, others[rows[:, place]]) for place in (0, 1)], axis=1), rows
 
 
 def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ from .owners import owners, rows_by_owner
 __all__ = ["auc", "membership", "membership_summary"]
 
 _FEW_OWNERS = 20
-_WIDEST = 0.2  # interval that still says something
+_WIDEST = 0.12  # a wider interval says little
+_SURE = 3.3  # standard errors; of so many the interval may be as wide as it likes
 _NONE = "needs real rows that training has not seen; clone --holdout sets some aside"
 _SMALLEST = 1e-6  # distance: ranks of numbers are no closer
 
@@ -75,7 +76,7 @@ def _attack(features: Sequence[Feature], groups: tuple[np.ndarray, np.ndarray], 
     low, high = (min(max(score + side * 1.96 * error, 0.0), 1.0) for side in (-1, 1))
     n_owners = min(len(np.unique(group)) for group in groups)
     note = ""
-    if n_owners < _FEW_OWNERS or high - low > _WIDEST:
+    if n_owners < _FEW_OWNERS or (high - low > _WIDEST and score - 0.5 < _SURE * error):
         note = f"no evidence: only {n_owners} independent rows that training has not seen"
     return replace(item, score=score, reference=0.5, low=low, high=high, rows=sum(map(len, scores)), note=note)
 
@@ -108,11 +109,11 @@ def _variance(deviations: np.ndarray, groups: np.ndarray) -> float:
 
 
 def membership_summary(items: Sequence[Item]) -> Item:
-    """The database's figure: that of the table where an advantage is surest; the largest AUC may be an accident."""
+    """The database's figure: the largest AUC with evidence."""
     tried = [item for item in items if item.measure == "mia auc"]
     measured = [item for item in tried if not item.note]
     if not measured:
         return Item("mia auc", (), note=tried[0].note if tried else _NONE)
-    worst = max(measured, key=lambda item: item.low)
+    worst = max(measured, key=lambda item: item.score)
     where = f"table {worst.tables[0]}{', rows with their children' if worst.foreign_keys else ''}"
     return replace(worst, tables=(), foreign_keys=(), note=where)

@@ -6,8 +6,8 @@
 | quasi-identifier copies | columns | the same in two or three columns | largest sure excess |
 | dcr | tables | distance from the closest real row (5th percentile); unseen rows' | smallest sure ratio to it |
 | nndr | tables | the same over the distance from the second closest; unseen rows' | smallest sure ratio to it |
-| dcr share | tables | percent closer to rows behind them than to as many unseen ones; 50 | the surest excess |
-| mia auc | tables | how well an attack tells known from unseen rows; 0.5 | the surest excess |
+| dcr share | tables | percent closer to rows behind them than to as many unseen ones; 50 | largest with evidence |
+| mia auc | tables | how well an attack tells known from unseen rows; 0.5 | largest with evidence |
 | rare values | columns | categories of fewer than 5 rows that came through; how many there are | sum |
 | extremes | columns | real ends of fewer than 5 rows that came through; how many there are | sum |
 | fabricated overlap | columns | percent of distinct invented values that are real ones | largest |
@@ -50,7 +50,7 @@ def privacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: in
         sides = [owners(comparison, rows, table) for rows in (comparison.real, comparison.synthetic)]
         whole.append(copies(table, columns, *sides, rng))
         parts += quasi_identifier_copies(table, columns, *sides, rng)
-        items += closest(comparison, table, rng=rng, sample_rows=sample_rows)
+        items += closest(comparison, table, rng=rng, sample_rows=sample_rows, doubt=whole[-1].note)
         items += membership(comparison, table, rng=rng, sample_rows=sample_rows)
         measured = [column for column in columns if column.name in comparison.measured[table]]
         items += [*rare_values(table, measured), *extremes(table, measured), *fabricated_overlap(comparison, table)]
