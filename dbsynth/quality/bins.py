@@ -1,9 +1,9 @@
-"""Bins that a reader can name: on round numbers or calendar units, wide enough that no bin's edge is somebody's value."""
+"""Bins that a reader can name: on round numbers or calendar units, so that no edge is somebody's value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -151,7 +151,7 @@ def _numbered(edges: np.ndarray, whole: bool, step: float) -> Bins:
     edges = np.unique(edges)
     ticks = tuple(_number(edge, step) for edge in edges)
     if not whole:
-        return Bins(edges, ticks, tuple(f"{a} – {b}" for a, b in zip(ticks[:-1], ticks[1:], strict=True)))
+        return Bins(edges, ticks, tuple(f"{a} – {b}" for a, b in pairwise(ticks)))
     pairs = zip(edges[:-1], edges[1:] - 1, strict=True)
     names = (_number(a, 1) if a == b else f"{_number(a, 1)} – {_number(b, 1)}" for a, b in pairs)
     return Bins(edges, ticks, tuple(names))
@@ -183,7 +183,7 @@ def _calendar_bins(low: float, high: float, most: int) -> Bins:
     edges = dates.astype("datetime64[us]").astype(np.float64)
     words = tuple(str(date).replace("T", " ") for date in dates)
     single = many == 1 and unit not in ("h", "m", "s")
-    names = words[:-1] if single else tuple(f"{a} – {b}" for a, b in zip(words[:-1], words[1:], strict=True))
+    names = words[:-1] if single else tuple(f"{a} – {b}" for a, b in pairwise(words))
     return Bins(edges, words, names)
 
 
@@ -198,7 +198,7 @@ def _clock_bins(low: float, high: float, most: int) -> Bins:
     first = int(low / 1e6 // step)
     starts = (first + np.arange(int(high / 1e6 // step) - first + 2)) * step
     words = tuple(_clock(int(start), seconds=step < 60) for start in starts)
-    return Bins(starts * 1e6, words, tuple(f"{a} – {b}" for a, b in zip(words[:-1], words[1:], strict=True)))
+    return Bins(starts * 1e6, words, tuple(f"{a} – {b}" for a, b in pairwise(words)))
 
 
 def _clock(second: int, seconds: bool) -> str:

@@ -124,6 +124,9 @@ def _of_numbers(kind: Kind, real: np.ndarray, synthetic: np.ndarray) -> Distribu
     ends = counts[0], moved, counts[1]
     first, last = _first_drawn(*ends), len(moved) - 1 - _first_drawn(*(side[::-1] for side in ends))
     shares = [_pooled(side, first, last) / max(side.sum(), 1) for side in (moved, counts[1])]
+    if first == last and len(np.unique(known[0])) > 1:
+        note = "not drawn: there are too few rows to show how they lie and not whose they are"
+        return Distribution(real_null=nulls[0], synthetic_null=nulls[1], note=note)
     bins = bins.part(first, last, np.concatenate(known))
     return Distribution(bins.names, *(tuple(side.tolist()) for side in shares), *nulls, bins.ticks)
 
@@ -193,10 +196,12 @@ def _of_pairs(comparison: Comparison, table: str, most: int, rng: np.random.Gene
         return None
     note = f"the first {_MOST_COLUMNS} of {len(columns)} columns" if len(columns) > _MOST_COLUMNS else ""
     columns = columns[:_MOST_COLUMNS]
-    rows = [_some_rows(side.count(table), most, rng) for side in (comparison.real, comparison.synthetic)]
-    columns = [column.take(*rows) for column in columns]
-    sides = (associations([getattr(c, side) for c in columns]) for side in ("real", "synthetic"))
-    return Associations(tuple(c.name for c in columns), *sides, note)
+    databases = (comparison.real, [c.real for c in columns]), (comparison.synthetic, [c.synthetic for c in columns])
+    tables = []
+    for rows, sides in databases:
+        some = _some_rows(rows.count(table), most, rng)
+        tables.append(associations([side.take(some) for side in sides]))
+    return Associations(tuple(c.name for c in columns), *tables, note)
 
 
 def _some_rows(n_rows: int, most: int, rng: np.random.Generator) -> np.ndarray | None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from ..glossary import Term, term
 from ..items import Item, mean_of
 
-__all__ = ["GRADES", "Figure", "clipped", "figure_of", "grade_of", "mean_figure", "show_number", "show_percent"]
+__all__ = [
+    "GRADES", "Figure", "breakable", "clipped", "figure_of", "gap_of", "mean_figure", "show_number", "show_percent",
+]  # fmt: skip
 
 # Letter, how many points below the ceiling at most, and in words.
 GRADES = (
@@ -19,7 +24,7 @@ GRADES = (
     ("c", 8.0, "visible differences"),
     ("d", math.inf, "does not follow the real data here"),
 )
-_APART = {"a": 0.55, "b": 0.65, "c": 0.8, "d": math.inf}  # the same for AUCs, where 0.5 is best
+_APART = (("a", 0.05), ("b", 0.15), ("c", 0.3), ("d", math.inf))  # above two halves of the real rows
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def figure_of(item: Item) -> Figure:
     return Figure(
         item.measure, about.title, about.meaning, item.label if item.tables else "",
         show_number(item.score, about.unit), show_number(item.reference, about.unit), interval,
-        grade_of(item.score, item.reference, about), item.note, item.score, item.reference, item.rows,
+        _grade(item, about), item.note, item.score, item.reference, item.rows,
     )  # fmt: skip
 
 
@@ -67,6 +72,11 @@ def mean_figure(items: Iterable[Item]) -> Figure | None:
     return figure_of(Item("mean", (), score=score, reference=ceiling))
 
 
+def gap_of(item: Item) -> float:
+    """How far a likeness is below its ceiling, or below 100 where it has none; NaN where it was not measured."""
+    return (100.0 if math.isnan(item.reference) else item.reference) - item.score
+
+
 def _term(measure: str) -> Term:
     try:
         return term(measure)
@@ -74,15 +84,15 @@ def _term(measure: str) -> Term:
         return Term(measure, "", 100)
 
 
-def grade_of(score: float, reference: float, about: Term) -> str:
+def _grade(item: Item, about: Term) -> str:
     """How far a figure is from what real rows would have; without such a reference from the best there is."""
-    if math.isnan(score):
+    if math.isnan(item.score):
         return ""
     if about.unit == "score":
-        gap = (about.best if math.isnan(reference) else reference) - score
-        return next(letter for letter, most, _ in GRADES if gap <= most)
-    if about.unit == "share" and about.best == 0.5:
-        return next(letter for letter, most in _APART.items() if score <= most)
+        return next(letter for letter, most, _ in GRADES if gap_of(item) <= most)
+    if about.unit == "share" and about.best == 0.5 and not item.high < 0.5:  # below is no better, but another story
+        above = item.score - (about.best if math.isnan(item.reference) else max(item.reference, about.best))
+        return next(letter for letter, most in _APART if above <= most)
     return ""
 
 
@@ -114,6 +124,15 @@ def show_percent(share: float) -> str:
         return "<0.01 %"
     digits = 0 if percent >= 10 or not percent else 1 if percent >= 1 else 2
     return f"{percent:.{digits}f} %"
+
+
+def breakable(text: str) -> Markup:
+    """The text, escaped, with leave to break a line after a point, an underscore or a slash.
+
+    >>> breakable("order_item.<b>")
+    Markup('order_<wbr>item.<wbr>&lt;b&gt;')
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[._/])", text))
 
 
 def clipped(text: str, width: float, size: float) -> str:

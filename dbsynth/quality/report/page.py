@@ -13,24 +13,22 @@ from jinja2 import Environment, PackageLoader
 
 from ..distributions import Associations, Distribution, Distributions, Groups
 from ..evaluation import Evaluation, TableNote
-from ..glossary import TERMS
+from ..glossary import PRIVACY
 from ..items import Item
-from ..verdict import verdict, weakest
-from .figures import GRADES, Figure, figure_of, mean_figure, show_number, show_percent
+from ..verdict import is_likeness, verdict, weakest
+from .figures import GRADES, Figure, breakable, figure_of, gap_of, mean_figure
+from .measured import measured
 from .plots import Bar, HeatMap, Histogram, bars, heat_maps, histogram, null_bar
+from .reading import how_to_read
 from .schema_picture import draw_schema
 
 __all__ = ["render"]
 
 _WORST = 20
 _WORST_PAIRS = 5
-_OPEN_TABLES = 4  # a page of more tables shows them closed
+_OPEN_TABLES = 12  # a page of more tables shows them closed
 _OF_KEY = ("cardinality", "column-degree", "intra-group", "1-hop")
-_APART = ("c2st", "c2st with children", "efficacy", "alpha-precision", "beta-recall")
-_PRIVACY = (
-    "copies", "quasi-identifier copies", "dcr", "dcr share", "nndr", "mia auc", "rare values", "extremes",
-    "fabricated overlap",
-)  # fmt: skip
+_TESTS = ("c2st", "c2st with children", "efficacy", "alpha-precision", "beta-recall")
 _NOT_FOR_FILES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -43,7 +41,7 @@ def render(evaluation: Evaluation, distributions: Distributions) -> str:
     environment = Environment(
         loader=PackageLoader("dbsynth.quality.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": show_percent, "number": show_number}
+    environment.filters |= {"breakable": breakable, "capital": _capital, "together": _together}
     page = environment.get_template("page.html.j2").render(_contents(evaluation, distributions))
     return _NOT_FOR_FILES.sub("\ufffd", page)
 
@@ -65,6 +63,7 @@ class _Column:
 class _Pair:
     """Two columns of a table, and how strongly they go together on either side."""
 
+    columns: tuple[str, ...]
     figure: Figure
     real: str
     synthetic: str
@@ -81,6 +80,7 @@ class _Table:
     maps: tuple[HeatMap, ...]
     maps_note: str
     pairs: list[_Pair]
+    fates: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,23 @@ class _Key:
     histogram: Histogram | None
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _together(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in numbers.items())
+
+
 def _contents(evaluation: Evaluation, drawn: Distributions) -> dict[str, Any]:
+    """What the template shows, by name."""
     anchors = {table.name: f"table-{i}" for i, table in enumerate(evaluation.tables, 1)}
-    by_table = _by_tables(evaluation.items)
-    tables = [_table(table, anchors[table.name], by_table, drawn) for table in evaluation.tables]
-    keys = [_key(group, by_table) for group in drawn.groups]
+    by_tables = _by_tables(evaluation.items)
+    tables = [_table(table, anchors[table.name], by_tables, drawn) for table in evaluation.tables]
+    keys = [_key(group, by_tables) for group in drawn.groups]
     summary = evaluation.summary
-    likeness = [figure_of(item) for item in summary.values() if _is_score(item) and item.measure not in _APART]
+    likeness = [figure_of(item) for item in summary.values() if is_likeness(item.measure)]
+    dangling = summary.get("dangling")
     return {
         "verdict": verdict(evaluation),
         "about": evaluation.about,
@@ -107,8 +117,9 @@ def _contents(evaluation: Evaluation, drawn: Distributions) -> dict[str, Any]:
         "notes": evaluation.notes,
         "grades": GRADES,
         "likeness": likeness,
+        "how_to_read": how_to_read,
         "axis_start": _axis_start(likeness),
-        "dangling": figure_of(summary["dangling"]) if "dangling" in summary else None,
+        "dangling": None if dangling is None else figure_of(dangling),
         "schema": draw_schema(
             evaluation.tables, drawn.groups, {t.note.name: t.figure for t in tables}, {k.group: k.figure for k in keys},
             anchors,
@@ -117,16 +128,11 @@ def _contents(evaluation: Evaluation, drawn: Distributions) -> dict[str, Any]:
         "open_tables": len(tables) <= _OPEN_TABLES,
         "keys": keys,
         "paths": _paths(evaluation),
-        "apart": [_measured(evaluation, name) for name in _APART if name in summary or evaluation.of(name)],
-        "privacy": [_measured(evaluation, name) for name in _PRIVACY if name in summary or evaluation.of(name)],
+        "tests": [found for name in _TESTS if (found := measured(evaluation, name)) is not None],
+        "privacy": [found for name in PRIVACY if (found := measured(evaluation, name, is_privacy=True)) is not None],
         "worst": [figure_of(item) for item in weakest(evaluation, _WORST)],
         "fates": _fates(evaluation.tables),
-        "terms": [figure_of(item) for item in summary.values() if item.measure in TERMS or "-hop" in item.measure],
     }  # fmt: skip
-
-
-def _is_score(item: Item) -> bool:
-    return item.measure.endswith("-hop") or (item.measure in TERMS and TERMS[item.measure].unit == "score")
 
 
 def _by_tables(items: Iterable[Item]) -> dict[tuple[str, tuple[str, ...]], list[Item]]:
@@ -147,9 +153,9 @@ def _table(table: TableNote, anchor: str, items: Mapping[Any, list[Item]], drawn
         table, anchor, mean_figure([*alone.values(), *pairs]),
         [_column(name, drawn.columns[table.name, name], kinds.get(name, ""), alone.get(name))
          for owner, name in drawn.columns if owner == table.name],
-        heat_maps(associations) if associations and len(associations.columns) > 2 else (),
+        heat_maps(associations) if associations and len(associations.columns) > 2 and not table.kept else (),
         associations.note if associations else "",
-        _pairs(pairs, associations),
+        [] if table.kept else _pairs(pairs, associations), _fates([table]),
     )  # fmt: skip
 
 
@@ -167,13 +173,18 @@ def _pairs(items: list[Item], associations: Associations | None) -> list[_Pair]:
     """The pairs of a table that lie furthest off."""
     place = {name: i for i, name in enumerate(associations.columns)} if associations else {}
     found = []
-    for item in sorted((i for i in items if not math.isnan(i.score)), key=lambda i: i.score)[:_WORST_PAIRS]:
+    for item in _furthest_off(items):
         at = tuple(place.get(column) for column in item.columns)
         sides = ("", "") if associations is None or None in at else (
             _strength(associations.real[at]), _strength(associations.synthetic[at])
         )  # fmt: skip
-        found.append(_Pair(figure_of(item), *sides))
+        found.append(_Pair(item.columns, figure_of(item), *sides))
     return found
+
+
+def _furthest_off(items: Iterable[Item]) -> list[Item]:
+    """The few that are furthest below their ceilings, by a point at least."""
+    return sorted((item for item in items if gap_of(item) >= 1), key=gap_of, reverse=True)[:_WORST_PAIRS]
 
 
 def _strength(value: float) -> str:
@@ -208,15 +219,8 @@ def _paths(evaluation: Evaluation) -> list[tuple[Figure, list[Figure]]]:
     found = []
     for measure, item in evaluation.summary.items():
         if measure.endswith("-hop") and measure != "0-hop":
-            pairs = [i for i in evaluation.of(measure) if not math.isnan(i.score)]
-            found.append((figure_of(item), [figure_of(i) for i in sorted(pairs, key=lambda i: i.score)[:_WORST_PAIRS]]))
+            found.append((figure_of(item), [figure_of(pair) for pair in _furthest_off(evaluation.of(measure))]))
     return found
-
-
-def _measured(evaluation: Evaluation, measure: str) -> dict[str, Any]:
-    """A measure's figure of the whole, and those below it."""
-    whole = evaluation.summary.get(measure, Item(measure, (), note="not measured"))
-    return {"whole": figure_of(whole), "parts": [figure_of(item) for item in evaluation.of(measure)]}
 
 
 def _axis_start(figures: Iterable[Figure]) -> float:
@@ -234,13 +238,28 @@ def _fates(tables: Iterable[TableNote]) -> dict[str, int]:
     return found
 
 
-def _settings(about: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """All that is said of the run, one line each."""
-    lines: list[tuple[str, str]] = []
-    for name, value in about.items():
-        if isinstance(value, Mapping):
-            lines += _settings(value, f"{prefix}{name} · ")
-        else:
-            words = f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
-            lines.append((f"{prefix}{name}".replace("_", " "), words))
-    return lines
+def _settings(about: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """All that is said of the run, in groups."""
+    groups = {name: value for name, value in about.items() if isinstance(value, Mapping)}
+    alone = {name: value for name, value in about.items() if name not in groups}
+    return [
+        (_in_words(name), [(_in_words(key), _setting(value, name)) for key, value in group.items()])
+        for name, group in {"run": alone, **groups}.items()
+        if group
+    ]
+
+
+def _in_words(name: str) -> str:
+    return str(name).replace("_", " ")
+
+
+def _setting(value: Any, group: str) -> str:
+    if value is None or value == "" or value == [] or value == ():
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if group == "seconds" and isinstance(value, int | float):
+        return f"{value:,.1f} s"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)

@@ -124,7 +124,7 @@ def _box(
 def _key_words(key: Groups) -> tuple[str, str]:
     columns = key.key.removeprefix(f"{key.child}.")
     if key.closes_cycle:
-        target = "itself" if key.parent == key.child else key.parent
+        target = "" if key.parent == key.child else key.parent
         return clipped(f"{columns} ↻ {target}", _WIDTH - 70, 12), f"{key.key} refers to {key.parent}, closing a cycle"
     return clipped(columns, _WIDTH - 70, 12), f"{key.key} refers to {key.parent}"
 
