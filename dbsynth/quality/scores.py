@@ -115,6 +115,10 @@ class Joined:
     right: Sequence[Side]
     up: np.ndarray | None = None
 
+    @property
+    def n_rows(self) -> int:
+        return len(self.right[0].codes) if self.up is None else len(self.up)
+
     def left_codes(self, i: int) -> np.ndarray:
         """The codes of a left column beside the rows of the right ones, int64."""
         codes = self.left[i].codes

@@ -18,6 +18,10 @@ from .scores import Joined, group_scores, ks_complement, pair_scores, redrawn_sc
 
 __all__ = ["View"]
 
+FEW = 30  # real rows: a likeness that rests on fewer is mostly chance
+_BY_CHANCE = "no evidence: the real database has {n} rows for it, and so few are alike or not by chance"
+_UNDEFINED = "undefined in the real rows: too few of them, or they do not vary"
+
 
 @dataclass(frozen=True)
 class View:
@@ -52,22 +56,23 @@ class View:
             draws = [lot.rows[table] for lot in self.draws if table in lot.rows]
             for column in columns:
                 scores = [column.likeness, *redrawn_scores(column.real, draws)]
-                yield self._item("1-way", (table,), (column.name,), (), scores)
+                yield self._item("1-way", (table,), (column.name,), (), scores, len(column.real.codes))
 
     def cardinalities(self) -> Iterator[Item]:
         for key in self.keys:
             real, *others = self._families(key)
             scores = [ks_complement(real.degrees, other.degrees) for other in others]
-            yield self._item("cardinality", (key.parent, key.child), (), (key,), scores)
+            yield self._item("cardinality", (key.parent, key.child), (), (key,), scores, len(real.degrees))
 
     def pairs_within_tables(self) -> Iterator[Item]:
         for table, columns in self.columns.items():
             if len(columns) > 1:
                 sampled = [lot.sampled(table) for lot in self._lots(table)]
+                joined = [Joined(sides, sides) for sides in sampled]
                 pairs = list(combinations(range(len(columns)), 2))
-                scores = pair_scores([Joined(sides, sides) for sides in sampled], pairs)
-                for (i, j), of_pair in zip(pairs, scores, strict=True):
-                    yield self._item("0-hop", (table,), (columns[i].name, columns[j].name), (), of_pair)
+                for (i, j), scores in zip(pairs, pair_scores(joined, pairs), strict=True):
+                    names = columns[i].name, columns[j].name
+                    yield self._item("0-hop", (table,), names, (), scores, joined[0].n_rows)
 
     def pairs_along_paths(self) -> Iterator[Item]:
         for table in self.columns:
@@ -84,7 +89,8 @@ class View:
         tables = (path[0].parent, *(key.child for key in path))
         pairs = list(product(range(len(above)), range(len(below))))
         for (i, j), scores in zip(pairs, pair_scores(joined, pairs), strict=True):
-            yield self._item(f"{len(path)}-hop", tables, (above[i].name, below[j].name), path, scores)
+            names = above[i].name, below[j].name
+            yield self._item(f"{len(path)}-hop", tables, names, path, scores, joined[0].n_rows)
 
     def degree_pairs(self) -> Iterator[Item]:
         for first, second in combinations(self.keys, 2):
@@ -92,8 +98,8 @@ class View:
                 both = [(lot.families.get(first), lot.families.get(second)) for lot in self._all]
                 both = [(a, b) for a, b in both if a and b and (a.are_drawn or b.are_drawn)]
                 joined = [Joined([self._degrees(first, a)], [self._degrees(second, b)]) for a, b in both]
-                scores = pair_scores(joined, [(0, 0)])[0]
-                yield self._item("degree-correlation", (first.parent,), (), (first, second), scores)
+                (scores,) = pair_scores(joined, [(0, 0)])
+                yield self._item("degree-correlation", (first.parent,), (), (first, second), scores, joined[0].n_rows)
 
     def columns_with_degrees(self) -> Iterator[Item]:
         for key in self.keys:
@@ -106,9 +112,10 @@ class View:
                 )
                 for lot in lots
             ]
-            scores = pair_scores(joined, [(0, j) for j in range(len(columns))])
-            for column, of_column in zip(columns, scores, strict=True):
-                yield self._item("column-degree", (key.parent, key.child), (column.name,), (key,), of_column)
+            pairs = [(0, j) for j in range(len(columns))]
+            for column, scores in zip(columns, pair_scores(joined, pairs), strict=True):
+                names, n_rows = (column.name,), joined[0].n_rows
+                yield self._item("column-degree", (key.parent, key.child), names, (key,), scores, n_rows)
 
     def groups(self) -> Iterator[Item]:
         for key in self.keys:
@@ -119,8 +126,8 @@ class View:
                     (lot.columns[key.child][at].take(family.children), family.groups)
                     for lot, family in zip(lots, families, strict=True)
                 ]
-                scores = group_scores(sides, column.common)
-                yield self._item("intra-group", (key.parent, key.child), (column.name,), (key,), scores)
+                scores, n_rows = group_scores(sides, column.common), int(np.count_nonzero(families[0].groups >= 0))
+                yield self._item("intra-group", (key.parent, key.child), (column.name,), (key,), scores, n_rows)
 
     def dangling_keys(self) -> Iterator[Item]:
         for key in self.keys:
@@ -148,11 +155,14 @@ class View:
         columns: tuple[str, ...],
         keys: Sequence[ForeignKey],
         scores: Iterable[float],
+        n_rows: int,
     ) -> Item:
         """The synthetic lot's score and the mean of the draws' in percent; what no draw touches would score 100."""
         score, *drawn = (100 * float(score) for score in scores)
         reference = mean_of(drawn) if drawn else 100.0 if self.draws and not np.isnan(score) else np.nan
-        return Item(measure, tables, columns, tuple(key_label(key) for key in keys), score, reference)
+        names = tuple(key_label(key) for key in keys)
+        note = _UNDEFINED if np.isnan(score) else _BY_CHANCE.format(n=n_rows) if n_rows < FEW else ""
+        return Item(measure, tables, columns, names, score, reference, rows=n_rows, note=note)
 
 
 def _has(lot: Lot, key: ForeignKey) -> bool:
