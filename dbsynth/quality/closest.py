@@ -18,9 +18,10 @@ from .features import Sample, own_features
 from .items import Item
 from .owners import owners, rows_by_owner
 
-__all__ = ["closest", "share_summary", "smallest_ratio"]
+__all__ = ["SEARCHED", "SEARCHERS", "closest", "share_summary", "smallest_ratio"]
 
-BASE = 10  # real rows searched for every row that searches
+SEARCHERS = 0.25  # rows that look for their closest ones, as a share of the rows of a sample
+SEARCHED = 4.0  # rows they look among, likewise: more of these, for a leak shows only if it is among them
 
 _ASIDE = 0.2  # of the owners
 _LOWEST = 0.05
@@ -51,22 +52,23 @@ def closest(
     behind them than to as many unseen ones, ties halved.
 
     Args:
-        sample_rows: most rows that search; ten times as many are searched.
+        sample_rows: a quarter as many rows search, at most, among four times as many.
         doubt: why closeness would be no evidence; the note of "dcr" and "nndr".
     """
     real, held = comparison.real, comparison.held_out
     if not comparison.measured[table]:
         return [Item(measure, (table,), note="no column is measured") for measure in ("dcr", "nndr")]
     whose = owners(comparison, real, table)
+    n_points, n_base = (max(round(share * sample_rows), 2) for share in (SEARCHERS, SEARCHED))
     order = rows_by_owner(whose, rng)
-    n_aside = min(round(_ASIDE * len(order)), sample_rows)
+    n_aside = min(round(_ASIDE * len(order)), n_points)
     if held is not None and held.count(table):
-        aside = Sample(held, rng.permutation(held.count(table))[:sample_rows])
+        aside = Sample(held, rng.permutation(held.count(table))[:n_points])
         behind = order
     else:
         aside, behind = Sample(real, order[:n_aside]), _others(order, whose, n_aside)
-    behind = rng.permutation(behind)[: BASE * sample_rows]
-    synthetic = Sample(comparison.synthetic, rng.permutation(comparison.synthetic.count(table))[:sample_rows])
+    behind = rng.permutation(behind)[:n_base]
+    synthetic = Sample(comparison.synthetic, rng.permutation(comparison.synthetic.count(table))[:n_points])
     if len(behind) < 2 or not len(synthetic.at) or not len(aside.at):
         return [Item(measure, (table,), note="too few rows to compare distances") for measure in ("dcr", "nndr")]
     base, *points = embed(own_features(comparison, table, [Sample(real, behind), synthetic, aside], date_parts=False))
@@ -80,7 +82,7 @@ def closest(
         for measure, values in (("dcr", _closest), ("nndr", _ratio))
     ]
     if held is not None and held.count(table):
-        items.append(_share(comparison, table, order[: BASE * sample_rows], held, synthetic, rng))
+        items.append(_share(comparison, table, order[:n_base], held, synthetic, rng))
     return items
 
 

@@ -31,7 +31,8 @@ _SURE = 3.3  # standard errors: one false alarm in two thousand
 _FEW = 5  # rows; in a smaller group somebody is found
 _MOST_COLUMNS = 8  # that may be part of a quasi-identifier
 _MOST_VALUES = 1000  # of a number in a quasi-identifier
-_MOST_COMBINATIONS = 12  # that are counted over all rows
+_MOST_COMBINATIONS = 6  # that are counted over all rows
+_MOST_ROWS = 100_000  # synthetic, for each of them
 _SHOWN = 3
 _N_SHUFFLED = 10_000
 
@@ -47,6 +48,7 @@ class Copies:
     reference: float = math.nan
     error: float = math.nan  # standard error of their difference
     n_rows: int = 0  # synthetic
+    exposed: float = math.nan  # share of the real rows that are in groups below 5
     note: str = ""
 
     @property
@@ -127,7 +129,7 @@ def _count(
     met = n_owners[mixed] - _of_their_own(real[drawn] == mixed, real_owners[drawn])
     return Copies(
         measure, table, tuple(c.name for c in columns), score, reference, error, len(synthetic),
-        _doubt(held, real_owners, met),
+        float((np.bincount(real)[real] < _FEW).mean()), _doubt(held, real_owners, met),
     )  # fmt: skip
 
 
@@ -180,16 +182,20 @@ def quasi_identifier_copies(
 ) -> list[Copies]:
     """The same for two or three columns that an outsider may know, under which most real rows are in groups below 5.
 
-    The columns are categories, dates and numbers of few values. At most twelve combinations are counted, those that
+    The columns are categories, dates and numbers of few values. At most six combinations are counted, those that
     tell most rows of a sample apart, and the three with the surest excess are returned.
     """
     if not len(real_owners) or not len(synthetic_owners):
         return []
-    found = []
-    for combination in _combinations(columns, rng):
-        (codes,) = row_codes(combination, [c.real for c in combination])
-        if np.mean(np.bincount(codes)[codes] < _FEW) > 0.5:
-            found.append(_count("quasi-identifier copies", table, combination, real_owners, synthetic_owners, rng))
+    at = rng.permutation(len(synthetic_owners))[:_MOST_ROWS]
+    found = [
+        _count(
+            "quasi-identifier copies", table, [replace(c, synthetic=c.synthetic[at]) for c in combination],
+            real_owners, synthetic_owners[at], rng,
+        )
+        for combination in _combinations(columns, rng)
+    ]  # fmt: skip
+    found = [copies for copies in found if copies.exposed > 0.5]
     return sorted(found, key=lambda copies: copies.excess / copies.error, reverse=True)[:_SHOWN]
 
 
@@ -211,7 +217,7 @@ def _combinations(columns: Sequence[ExactColumn], rng: np.random.Generator) -> l
 
 
 def _may_be_known(column: ExactColumn) -> bool:
-    n_values = len(np.unique(column.real))
+    n_values = np.count_nonzero(np.bincount(column.real)[1:])
     if column.column.kind in (Kind.FLOAT, Kind.DECIMAL, Kind.INTEGER):
         return 2 <= n_values <= min(_MOST_VALUES, len(column.real) / 2)
     return n_values >= 2

@@ -19,7 +19,7 @@ __all__ = ["embed", "nearest"]
 
 _OWN_PLACES = 32  # of the commonest categories; the rarer ones share as many more
 _FEW_DIMENSIONS = 12  # below, a tree beats comparing all with all
-_BLOCK = 1 << 22  # distances at a time
+_BLOCK = 1 << 23  # distances at a time
 
 
 def embed(features: Sequence[Feature], *, scale: Sequence[int] = (0,)) -> list[np.ndarray]:

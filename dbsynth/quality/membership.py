@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import rankdata
 
-from .closest import BASE
+from .closest import SEARCHED, SEARCHERS
 from .comparison import Comparison, key_label
 from .distances import embed, nearest
 from .features import Feature, Sample, child_features, own_features
@@ -41,18 +41,19 @@ def membership(comparison: Comparison, table: str, *, rng: np.random.Generator, 
         return []
     whose, their = owners(comparison, real, table), owners(comparison, held, table)
     order = rows_by_owner(whose, rng)
-    n = min(len(order) // 2, held.count(table), max(sample_rows // 2, 1))
+    n = min(len(order) // 2, held.count(table), round(SEARCHERS * sample_rows))
     members, others = order[:n], order[n:]
     others = others[~np.isin(whose[others], whose[members])]
     unseen = rows_by_owner(their, rng)[:n]
     if n < 2 or len(others) < 2 or comparison.synthetic.count(table) < 2:
         return [Item("mia auc", (table,), note="too few rows")]
-    base = [
-        rng.permutation(rows)[: BASE * sample_rows] for rows in (others, np.arange(comparison.synthetic.count(table)))
-    ]
+    n_base = round(SEARCHED * sample_rows)
     samples = [
-        Sample(real, base[0]), Sample(comparison.synthetic, base[1]), Sample(real, members), Sample(held, unseen),
-    ]  # fmt: skip
+        Sample(real, rng.permutation(others)[:n_base]),
+        Sample(comparison.synthetic, rng.permutation(comparison.synthetic.count(table))[:n_base]),
+        Sample(real, members),
+        Sample(held, unseen),
+    ]
     features = own_features(comparison, table, samples, date_parts=False)
     groups = whose[members], their[unseen]
     items = [_attack(features, groups, Item("mia auc", (table,)))]
