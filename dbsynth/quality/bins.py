@@ -78,7 +78,7 @@ def make_bins(kind: Kind, real: np.ndarray, synthetic: np.ndarray) -> Bins:
     most = int(np.clip(real.size**0.5, _FEWEST_BINS, _MOST_BINS))
     low, high = _span(real, synthetic)
     if kind in _DATES:
-        return _calendar_bins(low, high, most)
+        return _calendar_bins(low, high, most, finest=86_400 if kind is Kind.DATE else 1)
     if kind is Kind.TIME:
         return _clock_bins(low, high, most)
     whole = kind in _WHOLE
@@ -129,7 +129,7 @@ def _even_bins(low: float, high: float, whole: bool, most: int) -> Bins:
     if not whole and n_bins > 1 and high == (first + n_bins - 1) * step:
         n_bins -= 1  # the last bin has its upper edge
     edges = (first + np.arange(n_bins + 1)) * step
-    return _numbered(np.round(edges, max(_decimals(step), 0)), whole, step)
+    return _numbered(np.round(edges, _decimals(step)) if step > 1e-9 else edges, whole, step)
 
 
 def _round_step(least: float, whole: bool) -> float:
@@ -144,7 +144,7 @@ def _round_step(least: float, whole: bool) -> float:
 def _decimals(step: float) -> int:
     """Digits after the point that tell multiples of the step apart."""
     digits = -int(np.floor(np.log10(step)))
-    return min(digits + (round(step * 10.0**digits, 6) == 2.5), 12) if step < 10 else 0
+    return min(max(digits + (round(step * 10.0**digits, 6) == 2.5), 0), 12)
 
 
 def _numbered(edges: np.ndarray, whole: bool, step: float) -> Bins:
@@ -170,16 +170,16 @@ def _number(value: float, step: float) -> str:
         if size >= unit and step >= unit / 1000:
             return f"{value / unit:.6g}{name}"
     comma = "," if size >= 10_000 else ""  # years have none
-    return f"{value + 0.0:{comma}.{max(_decimals(step), 0)}f}"
+    return f"{value + 0.0:{comma}.{_decimals(step)}f}"
 
 
-def _calendar_bins(low: float, high: float, most: int) -> Bins:
-    seconds = (high - low) / 1e6
-    unit, many = next(((u, k) for u, k, size in _CALENDAR if seconds <= size * most), ("Y", 1_000_000))
-    first, last = (_units(value, unit) // many for value in (low, high))
-    starts = np.arange(first, last + 2) * many - (3 if many == 7 else 0)  # weeks: day 0 was a Thursday
+def _calendar_bins(low: float, high: float, most: int, finest: int) -> Bins:
+    least = max((high - low) / 1e6 / most, finest)
+    unit, many = next(((u, k) for u, k, seconds in _CALENDAR if least <= seconds), ("Y", 1_000_000))
+    monday = 3 if many == 7 else 0  # day 0 was a Thursday
+    first, last = ((_units(value, unit) + monday) // many for value in (low, high))
+    starts = np.arange(first, last + 2) * many - monday
     dates = starts.astype(f"datetime64[{unit}]")
-    # A thousand years beyond what a microsecond count can hold is no date.
     edges = dates.astype("datetime64[us]").astype(np.float64)
     words = tuple(str(date).replace("T", " ") for date in dates)
     single = many == 1 and unit not in ("h", "m", "s")
@@ -187,9 +187,9 @@ def _calendar_bins(low: float, high: float, most: int) -> Bins:
     return Bins(edges, words, names)
 
 
-def _units(value: float, unit: str) -> int:
-    days = int(np.int64(np.clip(value, -9e18, 9e18)).astype("datetime64[us]").astype(f"datetime64[{unit}]").astype(int))
-    return days + (3 if unit == "D" else 0)
+def _units(microseconds: float, unit: str) -> int:
+    moment = np.int64(np.clip(microseconds, -9e18, 9e18)).astype("datetime64[us]")
+    return int(moment.astype(f"datetime64[{unit}]").astype(np.int64))
 
 
 def _clock_bins(low: float, high: float, most: int) -> Bins:

@@ -33,10 +33,12 @@ def grow(
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     model = HistGradientBoostingClassifier if is_class else HistGradientBoostingRegressor
+    rows = np.where(np.isnan(rows).all(axis=0), np.float32(0), rows)  # scikit-learn fails on a column without values
     return model(
         categorical_features=[feature.categorical for feature in features],
         max_iter=_TREES,
         learning_rate=_RATE,
+        l2_regularization=1.0,  # without it, the leaves of a class that the columns determine run off to infinity
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,

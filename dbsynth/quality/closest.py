@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,14 +32,6 @@ _CLOSER = "closer than unseen real rows"
 _NO_HOLDOUT = "needs real rows that training has not seen; clone --holdout sets some aside"
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Rows that look for their closest ones."""
-
-    distances: np.ndarray  # float64 (n, 2)
-    owners: np.ndarray
-
-
 def closest(
     comparison: Comparison, table: str, *, rng: np.random.Generator, sample_rows: int, doubt: str = ""
 ) -> list[Item]:
@@ -55,45 +46,44 @@ def closest(
         sample_rows: a quarter as many rows search, at most, among four times as many.
         doubt: why closeness would be no evidence; the note of "dcr" and "nndr".
     """
-    real, held = comparison.real, comparison.held_out
     if not comparison.measured[table]:
         return [Item(measure, (table,), note="no column is measured") for measure in ("dcr", "nndr")]
-    whose = owners(comparison, real, table)
     n_points, n_base = (max(round(share * sample_rows), 2) for share in (SEARCHERS, SEARCHED))
-    order = rows_by_owner(whose, rng)
-    n_aside = min(round(_ASIDE * len(order)), n_points)
-    if held is not None and held.count(table):
-        aside = Sample(held, rng.permutation(held.count(table))[:n_points])
-        behind = order
-    else:
-        aside, behind = Sample(real, order[:n_aside]), _others(order, whose, n_aside)
-    behind = rng.permutation(behind)[:n_base]
+    order = rows_by_owner(owners(comparison, comparison.real, table), rng)
+    base, unseen = _base_and_unseen(comparison, table, order, n_points, rng)
+    base = Sample(base.rows, rng.permutation(base.at)[:n_base])
     synthetic = Sample(comparison.synthetic, rng.permutation(comparison.synthetic.count(table))[:n_points])
-    if len(behind) < 2 or not len(synthetic.at) or not len(aside.at):
+    if len(base.at) < 2 or not len(synthetic.at) or not len(unseen.at):
         return [Item(measure, (table,), note="too few rows to compare distances") for measure in ("dcr", "nndr")]
-    base, *points = embed(own_features(comparison, table, [Sample(real, behind), synthetic, aside], date_parts=False))
-    groups = [
-        _Group(nearest(p, base)[0], owners(comparison, s.rows, table)[s.at])
-        for p, s in zip(points, (synthetic, aside), strict=True)
-    ]
-    whose_points = [g.owners for g in groups]
+    searched, *points = embed(own_features(comparison, table, [base, synthetic, unseen], date_parts=False))
+    found = [nearest(side, searched)[0] for side in points]
+    whose = [owners(comparison, sample.rows, table)[sample.at] for sample in (synthetic, unseen)]
     items = [
-        _lowest(measure, table, [values(g.distances) for g in groups], whose_points, rng, doubt)
-        for measure, values in (("dcr", _closest), ("nndr", _ratio))
+        _lowest("dcr", table, [distances[:, 0] for distances in found], whose, rng, doubt),
+        _lowest("nndr", table, [_ratio(distances) for distances in found], whose, rng, doubt),
     ]
-    if held is not None and held.count(table):
+    if (held := comparison.held_out) is not None and held.count(table):
         items.append(_share(comparison, table, order[:n_base], held, synthetic, rng))
     return items
 
 
-def _others(order: np.ndarray, whose: np.ndarray, n_aside: int) -> np.ndarray:
-    """The rows after the first n, without those of an owner who was cut in two."""
-    rest = order[n_aside:]
-    return rest[whose[rest] != whose[order[n_aside - 1]]] if n_aside else rest
+def _base_and_unseen(
+    comparison: Comparison, table: str, order: np.ndarray, n_points: int, rng: np.random.Generator
+) -> tuple[Sample, Sample]:
+    """Real rows to search, and real rows that stand beside the synthetic ones: held out, or set aside now.
 
-
-def _closest(distances: np.ndarray) -> np.ndarray:
-    return distances[:, 0]
+    Args:
+        order: the table's real rows owner by owner.
+    """
+    real, held = comparison.real, comparison.held_out
+    if held is not None and held.count(table):
+        return Sample(real, order), Sample(held, rng.permutation(held.count(table))[:n_points])
+    n = min(round(_ASIDE * len(order)), n_points)
+    aside, rest = order[:n], order[n:]
+    if n:
+        whose = owners(comparison, real, table)
+        rest = rest[whose[rest] != whose[aside[-1]]]  # nobody is on both sides
+    return Sample(real, rest), Sample(real, aside)
 
 
 def _ratio(distances: np.ndarray) -> np.ndarray:
@@ -106,20 +96,18 @@ def _lowest(
     values: Sequence[np.ndarray],
     whose: Sequence[np.ndarray],
     rng: np.random.Generator,
-    note: str,
+    doubt: str,
 ) -> Item:
     """The lowest twentieth of synthetic and of unseen rows, with the interval of the former."""
     drawn = [_drawn_quantiles(v, w, rng) for v, w in zip(values, whose, strict=True)]
     score, reference = (float(np.quantile(v, _LOWEST, method="inverted_cdf")) for v in values)
     low, high = (float(end) for end in np.quantile(drawn[0], [0.025, 0.975]))
-    if note:
-        pass
-    elif not reference:
-        note = "no evidence: one unseen real row in twenty has a twin, too"
-    elif len(np.unique(whose[1])) < _FEW_OWNERS:
-        note = f"no evidence: only {len(np.unique(whose[1]))} independent real rows to compare with"
-    elif (drawn[0] < drawn[1]).all():
-        note = _CLOSER
+    n_owners = min(len(np.unique(side)) for side in whose)
+    if not reference:
+        doubt = doubt or "no evidence: one unseen real row in twenty has a twin, too"
+    elif n_owners < _FEW_OWNERS:
+        doubt = doubt or f"no evidence: only {n_owners} independent rows on one side"
+    note = doubt or (_CLOSER if (drawn[0] < drawn[1]).all() else "")
     return Item(measure, (table,), (), (), score, reference, low, high, len(values[0]), note)
 
 
@@ -144,12 +132,13 @@ def _share(
         return Item("dcr share", (table,), note="too few rows to compare distances")
     samples = [Sample(comparison.real, known), Sample(held, unseen), synthetic]
     *sides, points = embed(own_features(comparison, table, samples, date_parts=False), scale=(0, 1))
-    (known_distance, known_row), (unseen_distance, unseen_row) = ((d[:, 0], row) for d, row in (nearest(points, s) for s in sides))
-    closer = np.where(known_distance == unseen_distance, 0.5, known_distance < unseen_distance)
+    (known_distances, known_row), (unseen_distances, unseen_row) = (nearest(points, side) for side in sides)
+    gap = known_distances[:, 0] - unseen_distances[:, 0]
+    closer = np.where(gap == 0, 0.5, gap < 0)
     share = float(closer.mean())
     known_owner = owners(comparison, comparison.real, table)[known[known_row]]
     unseen_owner = owners(comparison, held, table)[unseen[unseen_row]]
-    neighbour = np.where(known_distance <= unseen_distance, known_owner, unseen_owner + known_owner.max() + 1)
+    neighbour = np.where(gap <= 0, known_owner, unseen_owner + known_owner.max() + 1)
     _, place = np.unique(neighbour, return_inverse=True)
     sums = np.bincount(place, weights=closer - share)
     error = math.sqrt(float((sums**2).sum())) / len(closer)
@@ -162,10 +151,11 @@ def _share(
 
 def smallest_ratio(measure: str, items: Sequence[Item]) -> Item:
     """The database's figure: the worst table's distance over that of unseen real rows; 1 if no table is closer."""
-    measured = [item for item in items if item.measure == measure and not math.isnan(item.score)]
-    told = [item for item in measured if item.reference > 0]
+    measured = [item for item in items if item.measure == measure]
+    told = [item for item in measured if item.note in ("", _CLOSER)]
     if not told:
-        return Item(measure, (), note=measured[0].note if measured else "no table has rows and columns to compare")
+        why = f"no evidence in any table, such as {measured[0].label}: {measured[0].note}" if measured else "no tables"
+        return Item(measure, (), note=why)
     closer = [item for item in told if item.note == _CLOSER]
     if not closer:
         rows = sum(item.rows for item in told)

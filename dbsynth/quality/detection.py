@@ -130,7 +130,7 @@ def _cross_validate(features: Sequence[Feature], rng: np.random.Generator) -> tu
 
 def _folds(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A fold for each row, int64 ``(n,)``; rows that are equal, and no more than fit a leaf, have the same."""
-    group = pd.DataFrame(rows).groupby(list(range(rows.shape[1])), dropna=False, sort=False).ngroup().to_numpy()
+    group, _ = pd.factorize(pd.util.hash_pandas_object(pd.DataFrame(rows), index=False))
     alone = rng.permutation(len(rows)) % _FOLDS
     together = rng.permutation(group.max() + 1) % _FOLDS
     return np.where(np.bincount(group)[group] <= LEAF, together[group], alone)

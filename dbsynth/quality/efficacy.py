@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .boosting import each, grow
+from .boosting import LEAF, each, grow
 from .comparison import Comparison
 from .features import Feature, Sample, matrix, own_features, parent_features
 from .items import Item, mean_of
@@ -31,8 +31,11 @@ _TEST_SHARE = 1 / 3
 _FEWEST = 100  # rows to train on, and half as many to test on; below, no column is asked for
 _MOST_COLUMNS = 12  # of a table: the first
 _MOST_CLASSES = 50  # of a column that is predicted
-_OWN_CLASSES = 9  # the commonest; the others are one class together
+_CLASSES = 10  # null, the eight commonest, and all others together
 _LEAST_SKILL = 5  # percent: what real rows cannot teach either is no question
+
+_PARTS = 10
+_STUDENT = 2.26  # standard errors to either side of a mean of ten
 
 _TRAIN_SYNTHETIC, _TRAIN_REAL, _TEST = range(3)
 
@@ -50,6 +53,8 @@ def efficacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: i
     items = [item for table in tables for item in _table_items(comparison, table, rng, sample_rows)]
     shares = [min(1.0, item.score / item.reference) for item in items if item.reference >= _LEAST_SKILL]
     note = "" if shares else "no column can be predicted from the others"
+    if shares and comparison.held_out is None:
+        note = "tested on real rows that the maker of the synthetic ones may have seen"
     reference = 100.0 if shares else math.nan
     return [Item("efficacy", (), score=100 * mean_of(shares), reference=reference, note=note), *items]
 
@@ -62,15 +67,28 @@ def _table_items(comparison: Comparison, table: str, rng: np.random.Generator, s
         note = f"fewer than {_FEWEST} rows to learn from, or {_FEWEST // 2} to test on"
         return [Item("efficacy", (table,), (column,), rows=n_test, note=note) for column in columns]
     features = own_features(comparison, table, samples) + parent_features(comparison, table, samples)
-    tasks = [task for column in columns if (task := _task(features, column)) is not None]
-    jobs = [(task, train, int(rng.integers(2**31))) for task in tasks for train in (_TRAIN_SYNTHETIC, _TRAIN_REAL)]
-    skills = iter(each(lambda job: _skill(*job), jobs))
-    return [_item(table, task.column, 100 * next(skills), 100 * next(skills), n_test) for task in tasks]
+    tasks = [_task(features, column) for column in columns]
+    jobs = [
+        (task, train, int(rng.integers(2**31)))
+        for task in tasks
+        if not task.obstacle
+        for train in (_TRAIN_SYNTHETIC, _TRAIN_REAL)
+    ]
+    answers = iter(each(lambda job: _answers(*job), jobs))
+    return [
+        Item("efficacy", (table,), (task.column,), rows=n_test, note=task.obstacle)
+        if task.obstacle
+        else _item(table, task, next(answers), next(answers))
+        for task in tasks
+    ]
 
 
-def _item(table: str, column: str, score: float, reference: float, rows: int) -> Item:
+def _item(table: str, task: _Task, answers: np.ndarray, real_answers: np.ndarray) -> Item:
+    truth = task.truth
+    score, reference = (100 * _skill(task, a, truth) for a in (answers, real_answers))
+    low, high = _interval(task, answers, score)
     note = "" if reference >= _LEAST_SKILL else "real rows do not predict it either"
-    return Item("efficacy", (table,), (column,), (), score, reference, rows=rows, note=note)
+    return Item("efficacy", (table,), (task.column,), (), score, reference, low, high, len(truth), note)
 
 
 def _samples(comparison: Comparison, table: str, rng: np.random.Generator, most: int) -> list[Sample]:
@@ -90,64 +108,78 @@ class _Task:
     """A column to predict, and what to predict it from."""
 
     column: str
-    targets: tuple[np.ndarray, ...]  # classes as whole numbers, or ranks in [0, 1]; NaN: the row stays out
+    targets: tuple[np.ndarray, ...]  # classes 0 … n_classes - 1, or ranks in [0, 1]; NaN: the row stays out
     features: list[Feature]
-    is_class: bool
+    n_classes: int  # 0: a number
+    obstacle: str = ""  # why it is not asked
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What is to be predicted of the test rows."""
+        target = self.targets[_TEST]
+        return target[~np.isnan(target)]
 
 
-def _task(features: Sequence[Feature], column: str) -> _Task | None:
-    """None: the real rows hold one value only, or too many classes, or there is nothing to predict it from."""
+def _task(features: Sequence[Feature], column: str) -> _Task:
     others = [feature for feature in features if feature.column != column]
     target = next(feature for feature in features if feature.column == column)
-    if target.categorical:
-        targets = tuple(np.nan_to_num(values, nan=-1) for values in target.samples)  # null is a class
-    else:
-        targets = target.samples
+    # Null is a class, the first; codes count from the commonest value on.
+    targets = tuple(np.nan_to_num(v + 1) if target.categorical else v for v in target.samples)
     ladder = np.sort(targets[_TRAIN_REAL][~np.isnan(targets[_TRAIN_REAL])])
     n_values = len(np.unique(ladder))
-    if not others or n_values < 2 or (target.categorical and n_values > _MOST_CLASSES):
-        return None
-    if target.categorical:
-        targets = tuple(np.minimum(values, _OWN_CLASSES) for values in targets)
-    else:
-        targets = tuple(_ranks(values, ladder) for values in targets)
-    return _Task(column, targets, others, target.categorical)
+    obstacle = "no column to predict it from" if not others else "one value only" if n_values < 2 else ""
+    if not target.categorical:
+        return _Task(column, tuple(_ranks(values, ladder) for values in targets), others, 0, obstacle)
+    if n_values > _MOST_CLASSES:
+        obstacle = f"more than {_MOST_CLASSES} values"
+    return _Task(column, tuple(np.minimum(values, _CLASSES - 1) for values in targets), others, _CLASSES, obstacle)
 
 
 def _ranks(values: np.ndarray, ladder: np.ndarray) -> np.ndarray:
-    """The middle of the share of the ladder's values below and up to each value; NaN stays."""
-    middle = (np.searchsorted(ladder, values, "left") + np.searchsorted(ladder, values, "right")) / (2 * len(ladder))
+    """The share of the ladder that lies below each value, its equals counted half; NaN stays."""
+    middle = (np.searchsorted(ladder, values, "left") + np.searchsorted(ladder, values, "right")) / (2 * max(len(ladder), 1))
     return np.where(np.isnan(values), np.nan, middle)
 
 
-def _skill(task: _Task, train: int, seed: int) -> float:
-    """The skill on the test rows of a model trained on a sample, 0 … 1."""
-    target, truth = task.targets[train], task.targets[_TEST]
-    learn, asked = ~np.isnan(target), ~np.isnan(truth)
-    if len(np.unique(target[learn])) < 2:
-        return 0.0
+def _answers(task: _Task, train: int, seed: int) -> np.ndarray:
+    """What a model trained on a sample says of the test rows: ranks ``(n,)``, or shares ``(n, n_classes)``."""
+    target = task.targets[train]
+    learn, asked = ~np.isnan(target), ~np.isnan(task.targets[_TEST])
     rows, test = matrix(task.features, train)[learn], matrix(task.features, _TEST)[asked]
-    model = grow(rows, target[learn], task.features, seed, is_class=task.is_class)
-    if task.is_class:
-        return max(0.0, 2 * _auc(model.predict_proba(test), model.classes_, truth[asked]) - 1)
-    spread = truth[asked].var() if asked.any() else 0.0
-    return max(0.0, 1 - np.mean((model.predict(test) - truth[asked]) ** 2) / spread) if spread else math.nan
+    if len(np.unique(target[learn])) < 2 or not len(test):  # nothing to learn, or to say
+        return np.zeros((len(test), task.n_classes) if task.n_classes else len(test))
+    model = grow(rows, target[learn], task.features, seed, is_class=task.n_classes > 0)
+    if not task.n_classes:
+        return model.predict(test)
+    shares = np.zeros((len(test), task.n_classes))
+    shares[:, model.classes_.astype(int)] = model.predict_proba(test)
+    return shares
 
 
-def _auc(shares: np.ndarray, classes: np.ndarray, truth: np.ndarray) -> float:
-    """One class against the rest, weighted by its frequency in the truth; NaN if the truth is one class.
+def _skill(task: _Task, answers: np.ndarray, truth: np.ndarray) -> float:
+    """How well the answers fit the truth, 0 … 1; NaN where that is one value only."""
+    if not truth.size or truth.min() == truth.max():
+        return math.nan
+    if task.n_classes:
+        return max(0.0, 2 * _auc(answers, truth) - 1)
+    return max(0.0, 1 - np.mean((answers - truth) ** 2) / truth.var())
 
-    A class that the model does not know is guessed.
-    """
+
+def _auc(shares: np.ndarray, truth: np.ndarray) -> float:
+    """The area under the curve of each class against the rest, weighted by its frequency in the truth."""
     from scipy.stats import rankdata
 
-    found, counts = np.unique(truth, return_counts=True)
-    if len(found) < 2:
-        return math.nan
-    column = {label: i for i, label in enumerate(classes)}
-    areas = []
-    for label, n in zip(found, counts, strict=True):
-        guess = shares[:, column[label]] if label in column else np.zeros(truth.size)
-        ranks = rankdata(guess)[truth == label]
-        areas.append((ranks.sum() - n * (n + 1) / 2) / (n * (truth.size - n)))
-    return float(np.average(areas, weights=counts))
+    found, counts = np.unique(truth.astype(int), return_counts=True)
+    ranks = rankdata(shares[:, found], axis=0)
+    sums = np.array([column[truth == label].sum() for column, label in zip(ranks.T, found, strict=True)])
+    return float(np.average((sums - counts * (counts + 1) / 2) / (counts * (truth.size - counts)), weights=counts))
+
+
+def _interval(task: _Task, answers: np.ndarray, score: float) -> tuple[float, float]:
+    """The 95 % interval, from how much the skill differs between ten parts of the test rows; these are in no order."""
+    truth = task.truth
+    if len(truth) < _PARTS * LEAF:
+        return math.nan, math.nan
+    parts = zip(np.array_split(answers, _PARTS), np.array_split(truth, _PARTS), strict=True)
+    margin = _STUDENT * 100 * np.std([_skill(task, *part) for part in parts], ddof=1) / math.sqrt(_PARTS)
+    return max(0.0, score - margin), min(100.0, score + margin)

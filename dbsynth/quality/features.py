@@ -23,7 +23,7 @@ __all__ = ["N_CATEGORIES", "Feature", "Sample", "child_features", "matrix", "own
 N_CATEGORIES = 255  # as many as scikit-learn's histograms tell apart; the last code stands for all rarer categories
 
 _DATES = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
-_PARTS = {"weekday": "dayofweek", "day": "day", "month": "month", "hour": "hour"}  # pandas' names
+_PARTS = {"weekday": "day_of_week", "day": "day", "month": "month", "hour": "hour"}  # pandas' names
 _MICROSECONDS = 2**62  # beyond no date is read
 
 

@@ -133,7 +133,7 @@ def measure(
     n_columns = {table: len(columns) for table, columns in comparison.measured.items()}
     paths, is_all = downward_paths(comparison.schema, n_columns, max_hops)
     real, synthetic = compared_lots(comparison, sample_rows, rng)
-    draws = drawn_lots(comparison, real, n_draws=n_draws, sample_rows=sample_rows, rng=rng)
+    draws = drawn_lots(comparison, real, n_draws=n_draws, sample_rows=sample_rows, rng=rng) if n_draws else None
     columns = {table: comparison.columns(table) for table in comparison.schema.table_names}
     items = View(columns, comparison.schema.foreign_keys, paths, real, synthetic, draws).items()
     notes = () if is_all else (_TOO_MANY.format(hops=len(paths[-1]) if paths else 1),)

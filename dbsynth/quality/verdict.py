@@ -162,6 +162,17 @@ _CLEAR = (
 )
 
 
+_QUESTIONS = {
+    "copies": "whether rows are copies",
+    "quasi-identifier copies": "whether combinations of values are copied",
+    "mia auc": "whether learned rows can be recognised",
+    "dcr share": "whether learned rows can be recognised",
+    "dcr": "how close rows come to real ones",
+    "nndr": "how close rows come to real ones",
+    "fabricated overlap": "whether invented values are real ones",
+}
+
+
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + ", and " + words[-1] if len(words) > 1 else words[0]
 
@@ -169,9 +180,9 @@ def _listed(words: Sequence[str]) -> str:
 def _not_judged(evaluation: Evaluation, unknown: Iterable[Item]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for item in unknown:
-        reasons.setdefault(item.note.partition(";")[0], []).append(term(item.measure).title)
-    for reason, titles in reasons.items():
-        yield f"not judged: {', '.join(titles)}" + (f" ({reason})" if reason else "")
+        reasons.setdefault(item.note.partition(";")[0], []).append(_QUESTIONS[item.measure])
+    for reason, questions in reasons.items():
+        yield f"not judged: {', '.join(dict.fromkeys(questions))}" + (f" ({reason})" if reason else "")
     if kept := [table.name for table in evaluation.tables if table.kept]:
         more = f" and {len(kept) - 3} more" if len(kept) > 3 else ""
         yield f"the rows of {', '.join(kept[:3])}{more} are real ones, kept on purpose"

@@ -38,7 +38,7 @@ class View:
     paths: Sequence[tuple[ForeignKey, ...]]
     real: Lot
     synthetic: Lot
-    draws: Sequence[Lot]
+    draws: Sequence[Lot] | None  # None: not asked for
 
     def items(self) -> Iterator[Item]:
         """Every item of every measure."""
@@ -53,7 +53,7 @@ class View:
 
     def columns_alone(self) -> Iterator[Item]:
         for table, columns in self.columns.items():
-            draws = [lot.rows[table] for lot in self.draws if table in lot.rows]
+            draws = [lot.rows[table] for lot in self._lots(table)[2:]]
             for column in columns:
                 scores = [column.likeness, *redrawn_scores(column.real, draws)]
                 yield self._item("1-way", (table,), (column.name,), (), scores, len(column.real.codes))
@@ -136,7 +136,7 @@ class View:
 
     @property
     def _all(self) -> tuple[Lot, ...]:
-        return (self.real, self.synthetic, *self.draws)
+        return (self.real, self.synthetic, *(self.draws or ()))
 
     def _lots(self, table: str) -> list[Lot]:
         """The real lot, the synthetic one, and the draws of this table."""
@@ -159,7 +159,7 @@ class View:
     ) -> Item:
         """The synthetic lot's score and the mean of the draws' in percent; what no draw touches would score 100."""
         score, *drawn = (100 * float(score) for score in scores)
-        reference = mean_of(drawn) if drawn else 100.0 if self.draws and not np.isnan(score) else np.nan
+        reference = mean_of(drawn) if drawn else 100.0 if self.draws is not None and not np.isnan(score) else np.nan
         names = tuple(key_label(key) for key in keys)
         note = _UNDEFINED if np.isnan(score) else _BY_CHANCE.format(n=n_rows) if n_rows < FEW else ""
         return Item(measure, tables, columns, names, score, reference, rows=n_rows, note=note)
