@@ -29,7 +29,7 @@ FLOORS = [
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 
-# Inside, the adapters import each other by relative names. `reading` and `reports` are parts of the jobs, for types only.
+# Inside, the adapters import each other by relative names. `reading` and `reports` are parts of the jobs: types only.
 MAY_IMPORT_ADAPTERS = {"jobs", "cli", "secrecy", "reading", "reports"}
 ADAPTERS_MAY_IMPORT = {"schema", "errors"}
 DRIVERS = {"psycopg", "pymysql", "MySQLdb", "sqlite3"}
