@@ -1,7 +1,8 @@
 """The ceiling of every item: what a second draw of the same size from the real database would score.
 
 A draw takes the rows of one root table with replacement, and their descendants along: a parent drawn twice brings its
-children twice, as the children of two parents. All else stays as it is.
+children twice, as the children of two parents. All else stays as it is. The draw is from the very rows it is compared
+with: where their number is what matters, new rows of the same origin are about √2 times as far from 100.
 
 Every figure is about the rows of one table, with what hangs on them: a pair along a path about the descendants with
 their ancestors' values, a degree about the parents, an intraclass correlation about groups. So a draw need not be
