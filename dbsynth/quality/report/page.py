@@ -188,7 +188,7 @@ def _furthest_off(items: Iterable[Item]) -> list[Item]:
 
 
 def _strength(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
+    return "" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def _key(group: Groups, items: Mapping[Any, list[Item]]) -> _Key:
