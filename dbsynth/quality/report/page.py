@@ -29,21 +29,21 @@ _WORST_PAIRS = 5
 _OPEN_TABLES = 12  # a page of more tables shows them closed
 _OF_KEY = ("cardinality", "column-degree", "intra-group", "1-hop")
 _TESTS = ("c2st", "c2st with children", "efficacy", "alpha-precision", "beta-recall")
-_NOT_FOR_FILES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def render(evaluation: Evaluation, distributions: Distributions) -> str:
     """One HTML file that needs nothing else: no script, no font, no picture from anywhere.
 
-    Whatever a schema's names hold, they are text: the template escapes all of them. Control characters and halves of
-    surrogate pairs, which a file in UTF-8 cannot carry, are replaced.
+    Whatever a schema's names hold, they are text: the template escapes all of them. Control characters, those that turn
+    the order of the letters after them, and halves of surrogate pairs, which no file can carry, are replaced by �.
     """
     environment = Environment(
         loader=PackageLoader("dbsynth.quality.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"breakable": breakable, "capital": _capital, "together": _together}
     page = environment.get_template("page.html.j2").render(_contents(evaluation, distributions))
-    return _NOT_FOR_FILES.sub("\ufffd", page)
+    return _UNSEEN.sub("\ufffd", page)
 
 
 @dataclass(frozen=True)
