@@ -148,8 +148,9 @@ def _share(
     ends = (min(max(share + side * 1.96 * error, 0.0), 1.0) for side in (0, -1, 1))
     score, low, high = (float(100 * expit(logit(end) - logit(expected))) for end in ends)
     note = ""
-    if len(sums) < _FEW_OWNERS:
-        note = f"no evidence: only {len(sums)} independent real rows are anybody's closest"
+    n_owners = len(closer) ** 2 / (np.bincount(place) ** 2).sum()  # as many of equal weight (Kish, 1965)
+    if n_owners < _FEW_OWNERS:
+        note = f"no evidence: only {n_owners:.0f} independent real rows are anybody's closest"
     elif high - low > _WIDEST and share - expected < _SURE * error:
         note = "no evidence: the interval is wide"
     return Item("dcr share", (table,), (), (), score, 50.0, low, high, len(closer), note)

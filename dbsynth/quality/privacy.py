@@ -38,7 +38,8 @@ def privacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: in
     """All figures of privacy, the summary first: one item of no table for each measure.
 
     Args:
-        sample_rows: synthetic rows of a table whose closest real rows are looked for.
+        sample_rows: for closest rows and attacks, at most a quarter as many rows of a table search among four times as
+            many; copies and single values are looked for among all rows.
     """
     whole: list[Copies] = []
     parts: list[Copies] = []
