@@ -27,6 +27,7 @@ from dbsynth.quality.items import Item
 from dbsynth.quality.measures import measure
 from dbsynth.quality.report import render
 from dbsynth.quality.report.layers import lay_out
+from dbsynth.quality.report.measured import measured
 from dbsynth.quality.report.schema_picture import draw_schema
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
@@ -170,6 +171,28 @@ class TestPage:
             assert TERMS[name].title.capitalize()[1:] in text
         assert "95 % interval 0.40 – 8.00" in text
         assert "real rows: 0.50" in text
+
+    def test_what_chance_explains_is_not_painted_as_a_leak(self):
+        note = "2 invented values are real ones, as chance alone would have it"
+        items = [
+            Item("fabricated overlap", tables, columns, (), 0.1, 0.0, note=note)
+            for tables, columns in (((), ()), (("order",), ("code",)))
+        ]
+        found = measured(Evaluation((), tuple(items)), "fabricated overlap", is_privacy=True)
+        assert (found.whole.grade, found.parts[0].figure.grade) == ("n", "n")
+        assert found.parts[0].figure.note == ""  # said once, of the whole
+
+    def test_the_worst_comes_first_and_what_is_no_evidence_last(self):
+        items = [
+            Item("copies", ("a",), score=5.0, reference=4.9, low=4.0, high=6.0),
+            Item("copies", ("b",), score=3.0, reference=0.1, low=2.5, high=3.5),
+            Item("copies", ("c",), score=9.0, reference=0.0, low=1.0, high=20.0, note="no evidence: few rows"),
+            Item("copies", ("d",), note="no rows"),
+        ]
+        found = measured(Evaluation((), tuple(items)), "copies", is_privacy=True)
+        assert [part.figure.label for part in found.parts] == ["b", "a", "c"]
+        assert [part.figure.grade for part in found.parts] == ["d", "n", "n"]
+        assert found.missing == (("no rows", "d"),)
 
     def test_invented_columns_are_not_drawn(self, tame):
         assert ">17<" not in tame  # a value of the column that is left out
