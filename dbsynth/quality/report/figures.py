@@ -42,7 +42,6 @@ class Figure:
     note: str
     value: float
     ceiling: float
-    rows: int = 0
 
 
 def figure_of(item: Item) -> Figure:
@@ -54,7 +53,7 @@ def figure_of(item: Item) -> Figure:
     return Figure(
         item.measure, about.title, about.meaning, item.label if item.tables else "",
         show_number(item.score, about.unit), show_number(item.reference, about.unit), interval,
-        _grade(item, about), item.note, item.score, item.reference, item.rows,
+        _grade(item, about), item.note, item.score, item.reference,
     )  # fmt: skip
 
 
