@@ -96,7 +96,8 @@ def _judge(table: str, task: _Task, answers: np.ndarray, real_answers: np.ndarra
         notes = [] if is_question else ["real rows do not predict it either"]
     if low > reference + _TOO_GOOD:
         notes.append("better than real rows teach it: it knows the tested rows or their siblings")
-    item = Item("efficacy", (table,), (task.column,), (), score, reference, low, high, len(task.truth), "; ".join(notes))
+    where, note = ((table,), (task.column,), ()), "; ".join(notes)
+    item = Item("efficacy", *where, score, reference, low, high, len(task.truth), note)
     return item, min(1.0, score / reference) if is_question else math.nan
 
 
@@ -185,10 +186,14 @@ def _auc(shares: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _interval(task: _Task, answers: np.ndarray, score: float) -> tuple[float, float]:
-    """The 95 % interval, from how much the skill differs between ten parts of the test rows; these are in no order."""
+    """The 95 % interval, from how much the skill differs between ten parts of the test rows; these are in no order.
+
+    NaN where the rows are few, or a part holds one value only.
+    """
     truth = task.truth
     if len(truth) < _PARTS * LEAF:
         return math.nan, math.nan
     parts = zip(np.array_split(answers, _PARTS), np.array_split(truth, _PARTS), strict=True)
     margin = _STUDENT * 100 * np.std([_skill(task, *part) for part in parts], ddof=1) / math.sqrt(_PARTS)
-    return max(0.0, score - margin), min(100.0, score + margin)
+    low, high = np.clip([score - margin, score + margin], 0.0, 100.0)
+    return float(low), float(high)
