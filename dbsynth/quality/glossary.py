@@ -49,11 +49,13 @@ PRIVACY = {
     "quasi-identifier copies": Term(
         "copied identities", "rows that share a combination of values that only one real row has", 0, "percent"
     ),
-    "dcr": Term("distance to the closest", "how far a synthetic row is from the closest real one", 1, "distance"),
+    "dcr": Term(
+        "distance to the closest", "how far rows are from the closest real one, beside unseen real rows", 1, "distance"
+    ),
     "dcr share": Term(
         "closer to known rows", "synthetic rows that are closer to training rows than to unseen ones", 50, "percent"
     ),
-    "nndr": Term("nearest to next", "the distance to the closest real row, over that to the next closest", 1, "share"),
+    "nndr": Term("nearest to next", "that distance over the one to the next closest, beside unseen rows", 1, "share"),
     "mia auc": Term(
         "membership", "how well an attacker tells rows that were learned from rows that were not", 0.5, "share"
     ),
