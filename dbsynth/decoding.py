@@ -12,7 +12,9 @@ from . import clava
 from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
+from .decisions import constant
 from .encoded import Generated
+from .errors import SchemaError
 from .integrity.checks import satisfy_checks
 from .integrity.opened import fill_opened
 from .integrity.unique import part_repeats
@@ -20,7 +22,7 @@ from .keys import KeyUse, key_values, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
 
@@ -44,7 +46,8 @@ def synthesise(
             table = model.schema.table(name)
             if name in model.kept:
                 rows = model.kept[name]
-                tables[name] = {c: rows.column(c).combine_chunks() for c in rows.column_names}
+                copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
+                tables[name] = copied | _invent(model, table, _marks_of(copied), rows.num_rows, rng)
                 order[name] = np.arange(rows.num_rows)
             else:
                 tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
@@ -75,17 +78,10 @@ def _decode(
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
-    marks = {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
-    columns |= fabricate_table(learned.fabricators, table, n, rng)
-    for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
-        for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
-            columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, types[name]), columns[name])
+    columns |= _invent(model, table, _marks_of(columns), n, rng)
     for key in keys:
         columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
     columns |= _number(learned, columns, n, types)
-    for name, fate in model.fates[table.name].items():
-        if fate is Fate.NULL:
-            columns[name] = pa.nulls(n, types[name])
     unique = {name for names in unique_sets(table) for name in names}
     drawn = [
         name
@@ -97,6 +93,43 @@ def _decode(
     position = np.empty(n, dtype=np.int64)
     position[moved] = np.arange(n)
     return columns, extras, position
+
+
+def _marks_of(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """The marks of nulls and of empty texts, taken out of the columns."""
+    return {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
+
+
+def _invent(
+    model: DatabaseModel, table: Table, marks: Mapping[str, pa.Array], n: int, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
+    learned = model.tables[table.name]
+    columns = fabricate_table(learned.fabricators, table, n, rng)
+    for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
+        for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
+            columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])
+    for name, values in learned.shuffled.items():
+        columns[name] = _shuffled(table, table.column(name), values.column(0).combine_chunks(), n, rng)
+    for name, fate in model.fates[table.name].items():
+        if fate is Fate.NULL:
+            columns[name] = pa.nulls(n, arrow_type(table.column(name)))
+        elif fate is Fate.CONSTANT:
+            value = constant(table.column(name), model.settings.decision(table.name, name).value)
+            columns[name] = pa.array([value.as_py()] * n, value.type)
+    return columns
+
+
+def _shuffled(table: Table, column: Column, values: pa.Array, n: int, rng: np.random.Generator) -> pa.Array:
+    """A kept column's real values at random rows: each as often as in the source, or so for more rows or fewer."""
+    if n > len(values) and (column.name,) in unique_sets(table):
+        raise SchemaError(
+            f"column {column.name!r} of table {table.name!r} is kept and unique, and {n} rows are more than its "
+            f"{len(values)} values; generate fewer rows, or fabricate it"
+        )
+    rounds = -(-n // max(len(values), 1))
+    order = [rng.permutation(len(values)) for _ in range(rounds)]
+    return values.take(pa.array(np.concatenate(order)[:n] if order else np.arange(0)))
 
 
 def _key_columns(
@@ -154,7 +187,7 @@ def _part_repeats(
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
-        changeable = changeable or [name for name in key if fates[name] is Fate.FABRICATED and len(key) > 1]
+        changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
         if changeable and all(name in columns for name in key):
             columns = part_repeats(columns, key, changeable, rng, table=table.name)
     return columns

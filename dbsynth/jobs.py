@@ -222,6 +222,8 @@ def _learn(
         plan = make_plan(schema, workspace.read, rows, settings)
         for name, why in plan.kept.items():
             progress.note(f"table {name} is copied as it is: {why}")
+        for note in plan.real_values:
+            progress.note(note)
         return learn(plan, workspace.read, settings, progress=progress)
 
 
@@ -282,7 +284,7 @@ def _agree_rates(model: DatabaseModel) -> dict[str, float]:
 
 
 def _fabricated(model: DatabaseModel) -> list[tuple[str, str]]:
-    invented = (Fate.FABRICATED, Fate.NULL, Fate.GENERATED)
+    invented = (Fate.FABRICATED, Fate.CONSTANT, Fate.NULL, Fate.GENERATED)
     return [(table, name) for table, fates in model.fates.items() for name, fate in fates.items() if fate in invented]
 
 

@@ -99,11 +99,17 @@ class Categorical:
 
 @dataclass
 class TableData:
-    """What the codecs are learned from: one table's rows, which columns to model, and numbers about each row."""
+    """What the codecs are learned from: one table's rows, which columns to model, and numbers about each row.
+
+    Attributes:
+        extras: float64 ``(n_rows,)`` each, NaN where there is none.
+        rare: by column, how many rows must hold a value for it to be learned; 1 for those that are not there.
+    """
 
     rows: pa.Table
     columns: Sequence[Column]
-    extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # float64 (n_rows,), NaN where there is none
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rare: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..errors import SchemaError
 from ..schema import Column, Kind, Table, arrow_type
 from .distinct import choose, distinct_texts, spread
 from .documents import draw_documents
+from .faked import draw_faked
 from .fabricator import NUMERIC, SHAPED, Fabricator, learn_fabricator
 from .native import draw_binary, draw_ip, draw_mac, draw_native, draw_uuids
 from .patterns import DIGITS, UPPER, capacity, draw_shapes, shape_of, widen_shapes
@@ -154,6 +155,7 @@ def _draw_texts(fabricator: Fabricator, column: Column, n: int, rng: np.random.G
         "json": lambda: _fitting(draw_documents(settings, n, rng, _draw_strings), length),
         "native": lambda: draw_native(settings, n, rng),
         "choice": lambda: choose(settings["shares"], n, rng),
+        "faker": lambda: draw_faked(settings, n, rng, length, digits),
     }
     return ways[how]()
 
@@ -177,7 +179,7 @@ def _draw_shaped(fabricator: Fabricator, column: Column, n: int, rng: np.random.
         return draw_shapes(learned, n, rng, check=check)
     length = integer_digits(column) if column.kind in NUMERIC else column.length
     texts = pa.array([], pa.string())
-    for wider in _WIDER:
+    for wider in _WIDER[:1] if fabricator.settings.get("exact") else _WIDER:
         shapes = learned if wider is None else widen_shapes(learned, wider, length)
         if sum(capacity(shape) for shape in shapes) >= n:
             texts = distinct_texts(lambda rows, _: _drawn(shapes, len(rows), rng, check), n)  # noqa: B023
@@ -194,12 +196,14 @@ def _enough(values: pa.Array, fabricator: Fabricator, column: Column, n: int, rn
     """The values if there are `n` of them; else, for short text, codes of all letters and digits; else SchemaError."""
     if len(values) >= n:
         return values
-    if column.kind is Kind.TEXT and fabricator.how not in _STRICT:
+    if column.kind is Kind.TEXT and fabricator.how not in _STRICT and not fabricator.settings.get("exact"):
         width = min(column.length or 12, 12)
         shapes = [shape_of([DIGITS + UPPER] * width)]
         if capacity(shapes[0]) >= n:
             return draw_shapes(shapes, n, rng, unique=True)
     where = f"column {column.name!r} of table {fabricator.table!r}"
+    if fabricator.settings.get("exact"):
+        raise SchemaError(f"{where} must hold {n} different values, and its pattern has fewer; make the pattern longer")
     raise SchemaError(
         f"{where} must hold {n} different values, but its type {column.native_type!r} has room for fewer; "
         "ask for fewer rows, make the column wider, or take it out of the unique key"

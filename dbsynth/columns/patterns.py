@@ -10,6 +10,7 @@ What is kept is common to many: a shape counts at least 5 rows, a fixed letter o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +31,7 @@ __all__ = [
     "draw_shapes",
     "learn_shapes",
     "positions_of",
+    "read_pattern",
     "shape_of",
     "signature",
     "widen_shapes",
@@ -114,6 +116,16 @@ def shape_of(positions: list[str], share: float = 1.0) -> Shape:
 def positions_of(shape: Shape) -> list[str]:
     """The alphabet of each position: the inverse of `shape_of`."""
     return [alphabet for alphabet, times in shape["runs"] for _ in range(times)]
+
+
+def read_pattern(pattern: str) -> Shape:
+    r"""The shape that a pattern spells: # a digit, ? a capital letter, * either, a backslash before a plain character.
+
+    >>> positions_of(read_pattern(r"A\#-#"))
+    ['A', '#', '-', '0123456789']
+    """
+    wild = {"#": DIGITS, "?": UPPER, "*": DIGITS + UPPER}
+    return shape_of([found[1:] or wild.get(found, found) for found in re.findall(r"\\.|.", pattern, re.DOTALL)])
 
 
 def _split(rows: list[str], total: int, depth: int) -> list[Shape]:
