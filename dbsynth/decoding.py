@@ -142,7 +142,14 @@ def _key_columns(
     if must and n_parents and (rows < 0).any():
         borrowed = key_values(parent, np.where(rows < 0, rng.integers(n_parents, size=len(rows)), rows), key)
         columns |= {name: borrowed[name] for name in must}
-    return columns
+    return _as_child(table, columns) if key.virtual else columns
+
+
+def _as_child(table: Table, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """A key's columns in the child's types, which may differ from the parent's where the database knows of no key."""
+    wanted = {name: arrow_type(table.column(name)) for name in columns}
+    texts = {name: array if array.type == wanted[name] else array.cast(pa.string()) for name, array in columns.items()}
+    return {name: array.cast(wanted[name]) for name, array in texts.items()}
 
 
 def _sorting(
@@ -203,7 +210,8 @@ def _fill(
     depth = extras[key.child].get(name + DEPTH_MARK)
     order = extras.get(key.parent, {}).get(name + CHILDREN_MARK)
     parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
-    return key_values(tables[key.parent], parents, key)
+    columns = key_values(tables[key.parent], parents, key)
+    return _as_child(model.schema.table(key.child), columns) if key.virtual else columns
 
 
 def _in_schema_order(model: DatabaseModel, name: str, columns: dict[str, pa.Array]) -> pa.Table:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"schema", "config", "progress", "groups"},
-    {"columns", "diffusion", "keys", "workspace", "shop"},
+    {"columns", "diffusion", "keys", "relations", "workspace", "shop"},
     {"decisions", "encoded", "quality", "integrity"},
     {"plan"},
     {"clava"},
