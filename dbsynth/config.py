@@ -171,6 +171,17 @@ class Settings(BaseModel):
         """The settings file and a colon, to begin a message about what it says; empty without a file."""
         return f"{self._file}: " if self._file else ""
 
+    def about(self, columns: Mapping[str, Collection[str]]) -> Settings:
+        """The settings with what they say of these tables and columns, and of no others."""
+        tables = {
+            name: decided.model_copy(
+                update={"columns": {c: d for c, d in decided.columns.items() if c in columns[name]}}
+            )
+            for name, decided in self.tables.items()
+            if name in columns
+        }
+        return self.model_copy(update={"tables": tables, "keep": tuple(name for name in self.keep if name in columns)})
+
     def decision(self, table: str, column: str) -> ColumnDecision | None:
         """What the user decided about a column; None: nothing."""
         found = self.tables.get(table)

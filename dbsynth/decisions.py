@@ -131,7 +131,7 @@ def _not_fabricated(column: Column, decision: ColumnDecision) -> str | None:
         if whole and not all(set(alphabet) <= set("0123456789") for alphabet in positions):
             return f"it holds whole numbers, and the pattern {decision.pattern!r} has more than digits"
         if not whole and column.kind is not Kind.TEXT:
-            return f"a pattern writes text or whole numbers, and its type is {column.native_type}; leave the pattern out"
+            return f"a pattern writes text or whole numbers, and its type is {column.native_type}"
         if column.length is not None and len(positions) > column.length:
             return f"the pattern {decision.pattern!r} is longer than the {column.length} characters of its type"
     if decision.provider is not None:

@@ -85,6 +85,12 @@ class Plan:
         names = {c.column for c in self.columns if c.table == table and c.fate is fate}
         return [column for column in self.schema.table(table).columns if column.name in names]
 
+    @property
+    def invented(self) -> frozenset[tuple[str, str]]:
+        """(table, column) of what is not meant to be like the real values."""
+        fates = (Fate.FABRICATED, Fate.CONSTANT, Fate.NULL, Fate.GENERATED)
+        return frozenset((c.table, c.column) for c in self.columns if c.fate in fates)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         return {
@@ -253,7 +259,7 @@ def _fate(
 
 
 def _is_label(schema: Schema, table: Table, column: Column, array: pa.Array) -> bool:
-    """Whether a lookup table's column is part of a key, or a number, a truth, a short text: what such tables are for."""
+    """Whether a lookup table's column is part of a key, a number, a truth, a short text: what such tables are for."""
     keys = [table.primary_key, *(key.parent_columns for key in schema.foreign_keys_to(table.name))]
     if any(column.name in key for key in keys):
         return True

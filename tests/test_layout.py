@@ -18,9 +18,9 @@ FLOORS = [
     {"errors"},
     {"schema", "config", "progress", "groups"},
     {"columns", "diffusion", "keys", "relations", "workspace", "shop"},
-    {"decisions", "encoded", "quality", "integrity"},
+    {"decisions", "encoded", "quality", "integrity", "reading"},
     {"plan"},
-    {"clava"},
+    {"clava", "reports"},
     {"model"},
     {"bundle", "learning", "decoding"},
     {"jobs"},
@@ -30,7 +30,8 @@ FLOORS = [
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 
-MAY_IMPORT_ADAPTERS = {"jobs", "cli", "secrecy"}  # inside, the adapters import each other by relative names
+# Inside, the adapters import each other by relative names. `reading` and `reports` are parts of the jobs: types only.
+MAY_IMPORT_ADAPTERS = {"jobs", "cli", "secrecy", "reading", "reports"}
 ADAPTERS_MAY_IMPORT = {"schema", "errors"}
 DRIVERS = {"psycopg", "pymysql", "MySQLdb", "sqlite3"}
 

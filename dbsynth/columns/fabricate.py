@@ -17,8 +17,8 @@ from ..errors import SchemaError
 from ..schema import Column, Kind, Table, arrow_type
 from .distinct import choose, distinct_texts, spread
 from .documents import draw_documents
-from .faked import draw_faked
 from .fabricator import NUMERIC, SHAPED, Fabricator, learn_fabricator
+from .faked import draw_faked
 from .native import draw_binary, draw_ip, draw_mac, draw_native, draw_uuids
 from .patterns import DIGITS, UPPER, capacity, draw_shapes, shape_of, widen_shapes
 from .people import PERSON_FIELDS, PLACES, Persons, draw_person_field, draw_persons, draw_place
