@@ -120,7 +120,7 @@ _SETTINGS = [
     _option(_ROWS, "--rare", type=int,
             help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
     _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
-            help="A relation that the database does not declare; child.a,b=parent.x,y for two columns; repeat for more."),
+            help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
     _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
     _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
     _option(_CLAVA, "--clustering", type=click.Choice(["group", "vote"]),

@@ -81,22 +81,22 @@ def _entropy(counts: np.ndarray) -> float:
     return float(-(p * np.log(p)).sum())
 
 
-def redraw_rare(codes: np.ndarray, tuples: np.ndarray, common: np.ndarray) -> np.ndarray:
+def redraw_rare(codes: np.ndarray, tuples: np.ndarray, common: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The codes with those of rare tuples replaced, int64 ``(n,)``.
 
-    A rare tuple's rows are shared out among the common tuples that agree with it in most of their members, by these
-    tuples' shares. What one column fixes in another stays so: only tuples that occur are given.
+    A rare tuple's rows are shared out among the common tuples that agree with it most, by these tuples' shares. What one column fixes in another stays so: only tuples that occur are given.
 
     Args:
         codes: int64 ``(n,)``, the row of ``tuples`` each row holds.
         tuples: int64 ``(n_tuples, n_members)``.
         common: bool ``(n_tuples,)``, at least one of them true.
+        weights: int64 ``(n_members,)``, what agreement in a member counts.
     """
     counts = np.bincount(codes, minlength=len(tuples))
     alone = tuples.shape[1] == 1  # then no tuple agrees with a rare one, and all of them get the same
     found, target = codes.copy(), np.flatnonzero(common)
     for rare in [np.flatnonzero(~common)] if alone else np.flatnonzero(~common)[:, None]:
-        agreeing = (tuples[target] == tuples[rare[:1]]).sum(axis=1)
+        agreeing = (tuples[target] == tuples[rare[:1]]) @ weights
         like = target[agreeing == agreeing.max()]
         rows = np.flatnonzero(np.isin(codes, rare))
         # Multiples of the golden ratio modulo 1 fill the shares evenly, whatever order the rows stand in.

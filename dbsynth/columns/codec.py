@@ -304,17 +304,26 @@ def _coded_together(
     tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
     codes = codes.reshape(-1).astype(np.int64)
     members = [tuple(nominal[name][1][k] for name, k in zip(group, t, strict=True)) for t in tuples.tolist()]
-    counts = np.bincount(codes, minlength=len(tuples))
-    common = counts >= max(rare.get(name, 1) for name in group)
+    protected = np.array([rare.get(name, 1) > 1 for name in group])  # marks of nulls, truths and enums are not
+    common = _held_often(codes, tuples[:, protected], max(rare.get(name, 1) for name in group))
     if len(group) == 1:
         common |= np.array([member == (None,) for member in members], dtype=bool)
-    elif counts[common].sum() < _COMMON * len(codes):
+    elif common[codes].mean() < _COMMON:
         alone = [[name] for name in group if name not in numeric]
         return [found for one in alone for found in _coded_together(one, nominal, numeric, rare)]
     if common.any() and not common.all():
-        codes = np.unique(redraw_rare(codes, tuples, common), return_inverse=True)[1]
+        codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
+        codes = np.unique(codes, return_inverse=True)[1]
         members = [member for member, held in zip(members, common, strict=True) if held]
     return [(tuple(group), codes, members)]
+
+
+def _held_often(codes: np.ndarray, tuples: np.ndarray, least: int) -> np.ndarray:
+    """Which of the tuples, int64 ``(n_tuples, n_members)``, stand in that many rows at least, bool ``(n_tuples,)``."""
+    if tuples.shape[1] == 0 or len(codes) == 0:
+        return np.ones(len(tuples), dtype=bool)
+    alike = np.unique(tuples, axis=0, return_inverse=True)[1].reshape(-1)
+    return (np.bincount(alike[codes]) >= least)[alike]
 
 
 def _numeric(
