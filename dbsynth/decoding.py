@@ -47,7 +47,8 @@ def synthesise(
             if name in model.kept:
                 rows = model.kept[name]
                 copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
-                tables[name] = copied | _invent(model, table, _marks_of(copied), rows.num_rows, rng)
+                marks = _marks_of(copied)
+                tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
                 order[name] = np.arange(rows.num_rows)
             else:
                 tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
@@ -78,9 +79,10 @@ def _decode(
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
-    columns |= _invent(model, table, _marks_of(columns), n, rng)
+    marks = _marks_of(columns)
     for key in keys:
         columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
+    columns |= _invent(model, table, columns, marks, n, rng)
     columns |= _number(learned, columns, n, types)
     unique = {name for names in unique_sets(table) for name in names}
     drawn = [
@@ -101,11 +103,12 @@ def _marks_of(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
 
 
 def _invent(
-    model: DatabaseModel, table: Table, marks: Mapping[str, pa.Array], n: int, rng: np.random.Generator
-) -> dict[str, pa.Array]:
+    model: DatabaseModel, table: Table, given: Mapping[str, pa.Array], marks: Mapping[str, pa.Array], n: int,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
     """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
     learned = model.tables[table.name]
-    columns = fabricate_table(learned.fabricators, table, n, rng)
+    columns = fabricate_table(learned.fabricators, table, n, rng, given)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
         for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
             columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])

@@ -84,7 +84,8 @@ def _entropy(counts: np.ndarray) -> float:
 def redraw_rare(codes: np.ndarray, tuples: np.ndarray, common: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The codes with those of rare tuples replaced, int64 ``(n,)``.
 
-    A rare tuple's rows are shared out among the common tuples that agree with it most, by these tuples' shares. What one column fixes in another stays so: only tuples that occur are given.
+    A rare tuple's rows are shared out among the common tuples that agree with it most, by these tuples' shares. What
+    one column fixes in another stays so: only tuples that occur are given.
 
     Args:
         codes: int64 ``(n,)``, the row of ``tuples`` each row holds.

@@ -20,12 +20,13 @@ from .distinct import repeat_ranks
 from .documents import learn_documents
 from .faked import own_word
 from .native import learn_native, magic_of
-from .patterns import learn_shapes, positions_of, read_pattern, shape_of
+from .patterns import capacity, learn_shapes, positions_of, read_pattern, shape_of
 from .people import PERSON_FIELDS, PLACES, learn_style
 from .personal import recognise, words_of
 from .ranges import integer_digits, learn_range
-from .reserved import learn_reserved, learn_url
+from .reserved import learn_coordinates, learn_reserved, learn_url
 from .texts import is_code, keywords, learn_plain, learn_written
+from .unlike import learn_unlike
 from .wording import language_of, script_language
 
 __all__ = ["NUMERIC", "SHAPED", "Fabricator", "learn_fabricator"]
@@ -96,6 +97,9 @@ def learn_fabricator(
         how, settings = "pattern", {"shapes": [read_pattern(pattern)], "check": None, "exact": True}
     else:
         how, settings = _learn(table, column, sample, unique, provider)
+    if how in SHAPED:
+        room = float(sum(capacity(shape) for shape in settings["shapes"]))
+        settings = {**settings, "unlike": learn_unlike(values, room, f"{table}.{column.name}")}
     repeats = None if unique or how in ("range", "choice", "null", "written") else repeat_ranks(values)
     return Fabricator(how, table, column.name, unique, repeats, settings)
 
@@ -194,6 +198,8 @@ def _learn_text(
     if provider == "mac":
         marks = Counter(next((c for c in text if not c.isalnum()), "") for text in texts) or Counter(":")
         return "mac", {"separator": marks.most_common(1)[0][0], "upper": "".join(texts).isupper()}
+    if provider == "coordinates":
+        return "coordinates", learn_coordinates(texts)
     if provider in ("latitude", "longitude"):
         written = learn_written(texts, numbers=True)
         if written:

@@ -29,6 +29,7 @@ __all__ = [
     "common_shapes",
     "distinct_integers",
     "draw_shapes",
+    "free_digits",
     "learn_shapes",
     "positions_of",
     "read_pattern",
@@ -273,7 +274,11 @@ def widen_shapes(shapes: list[Shape], digits: int, length: int | None) -> list[S
     """
     widened = []
     for shape in shapes:
-        positions = [_whole_class(alphabet) for alphabet in positions_of(shape)]
+        positions = positions_of(shape)
+        leading = positions[:1]
+        positions = [_whole_class(alphabet) for alphabet in positions]
+        if positions and positions[0] == DIGITS and "0" not in leading[0]:
+            positions[0] = DIGITS[1:]  # a number has no leading zeros
         room = digits if length is None else min(digits, max(length - len(positions), 0))
         at = max((i + 1 for i, a in enumerate(positions) if a == DIGITS), default=len(positions))
         positions[at:at] = [DIGITS] * room
@@ -281,6 +286,21 @@ def widen_shapes(shapes: list[Shape], digits: int, length: int | None) -> list[S
             positions[-1] = DIGITS  # nothing is free and no position may be added
         widened.append(shape_of(positions, shape["share"]))
     return widened
+
+
+def free_digits(shapes: list[Shape]) -> list[Shape]:
+    """The shapes with all digits free in runs in which one is: the zeros that a counter has not come to yet."""
+    freed = []
+    for shape in shapes:
+        positions = positions_of(shape)
+        digits = [set(alphabet) <= set(DIGITS) for alphabet in positions]
+        for i in range(len(positions)):
+            start = i - next((k for k in range(i) if not digits[i - 1 - k]), i)
+            end = next((k for k in range(i, len(positions)) if not digits[k]), len(positions))
+            if digits[i] and any(len(alphabet) > 1 for alphabet in positions[start:end]):
+                positions[i] = DIGITS if i or "0" in positions[i] else DIGITS[1:]
+        freed.append(shape_of(positions, shape["share"]))
+    return freed
 
 
 def _whole_class(alphabet: str) -> str:
