@@ -137,8 +137,8 @@ def _task(features: Sequence[Feature], column: str) -> _Task:
 
 def _ranks(values: np.ndarray, ladder: np.ndarray) -> np.ndarray:
     """The share of the ladder that lies below each value, its equals counted half; NaN stays."""
-    middle = (np.searchsorted(ladder, values, "left") + np.searchsorted(ladder, values, "right")) / (2 * max(len(ladder), 1))
-    return np.where(np.isnan(values), np.nan, middle)
+    ends = [np.searchsorted(ladder, values, side) for side in ("left", "right")]
+    return np.where(np.isnan(values), np.nan, np.mean(ends, axis=0) / max(len(ladder), 1))
 
 
 def _answers(task: _Task, train: int, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ __all__ = ["is_alarm", "is_likeness", "verdict", "weakest"]
 _FEW_ROWS = 100  # in the largest table; with fewer the figures are little evidence
 _SURE = 3.3 / 1.96  # half intervals: of a dozen tables none is called by chance
 _JUDGED = (  # points below the ceiling at most
-    (1.0, "about as like the real data as a second sample of it would be"),
+    (0.6, "about as like the real data as a second sample of it would be"),
     (3.0, "close to the real data"),
     (8.0, "like the real data in outline, with differences that can be seen"),
     (math.inf, "not like the real data"),

@@ -42,7 +42,6 @@ class Figure:
     note: str
     value: float
     ceiling: float
-    rows: int = 0
 
 
 def figure_of(item: Item) -> Figure:
@@ -54,7 +53,7 @@ def figure_of(item: Item) -> Figure:
     return Figure(
         item.measure, about.title, about.meaning, item.label if item.tables else "",
         show_number(item.score, about.unit), show_number(item.reference, about.unit), interval,
-        _grade(item, about), item.note, item.score, item.reference, item.rows,
+        _grade(item, about), item.note, item.score, item.reference,
     )  # fmt: skip
 
 
@@ -127,24 +126,24 @@ def show_percent(share: float) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """The text, escaped, with leave to break a line after a point, an underscore or a slash.
+    """The text, escaped, with leave to break a line after an underscore, a slash, or a point before a letter.
 
-    >>> breakable("order_item.<b>")
-    Markup('order_<wbr>item.<wbr>&lt;b&gt;')
+    >>> breakable("order_item.x<b> 9.5")
+    Markup('order_<wbr>item.<wbr>x&lt;b&gt; 9.5')
     """
-    return Markup("<wbr>").join(re.split(r"(?<=[._/])", text))
+    return Markup("<wbr>").join(re.split(r"(?<=[_/])|(?<=\.)(?=[^\W\d])", text))
 
 
 def clipped(text: str, width: float, size: float) -> str:
     """The text, cut so that it is about `width` pixels wide at most in letters of `size` pixels.
 
     >>> clipped("order_item", 100, 12), clipped("a_table_with_a_long_name", 100, 12)
-    ('order_item', 'a_table_with_…')
+    ('order_item', 'a_table_with…')
     """
     used, out = 0.0, []
     for letter in text:
         wide = unicodedata.east_asian_width(letter) in "WF" or ord(letter) > 0x1F000
-        used += 0 if unicodedata.combining(letter) else size * (1.05 if wide else 0.6)
+        used += 0 if unicodedata.combining(letter) else size * (1.05 if wide else 0.64)
         if used > width:
             return "".join(out[:-1]) + "…"
         out.append(letter)
