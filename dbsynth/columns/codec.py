@@ -305,12 +305,15 @@ def _coded_together(
     codes = codes.reshape(-1).astype(np.int64)
     members = [tuple(nominal[name][1][k] for name, k in zip(group, t, strict=True)) for t in tuples.tolist()]
     protected = np.array([rare.get(name, 1) > 1 for name in group])  # marks of nulls, truths and enums are not
-    common = _held_often(codes, tuples[:, protected], max(rare.get(name, 1) for name in group))
-    if len(group) == 1:
-        common |= np.array([member == (None,) for member in members], dtype=bool)
-    elif common[codes].mean() < _COMMON:
-        alone = [[name] for name in group if name not in numeric]
-        return [found for one in alone for found in _coded_together(one, nominal, numeric, rare)]
+    least = max(rare.get(name, 1) for name in group)
+    common = _held_often(codes, tuples[:, protected], least)
+    # A null is no value: beside values that are common one by one it tells nothing.
+    alone = [_held_often(codes, tuples[:, [k]], least) | ~protected[k] for k in range(len(group))]
+    null = np.array([[value is None for value in member] for member in members], dtype=bool).reshape(tuples.shape)
+    common |= null.any(axis=1) & (np.stack(alone, axis=1) | null).all(axis=1)
+    if len(group) > 1 and common[codes].mean() < _COMMON:
+        ones = [[name] for name in group if name not in numeric]
+        return [found for one in ones for found in _coded_together(one, nominal, numeric, rare)]
     if common.any() and not common.all():
         codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
         codes = np.unique(codes, return_inverse=True)[1]

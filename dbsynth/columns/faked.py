@@ -33,7 +33,9 @@ _OUR_WORDS = {
     "credit_card_number": "card_number", "mac_address": "mac", "ssn": "national_id", "uri": "url",
 }  # fmt: skip
 _PLAIN = (str, int, float, Decimal, date, datetime, time)
-_DOMAIN = re.compile(r"(?<![\w-])(?:[\w-]+\.)+(?:biz|com|de|edu|es|fr|info|io|it|net|org|uk|us)\b", re.I)
+_DOMAIN = re.compile(
+    r"(?<=://)[^/\s]+|(?<=@)[\w.-]+|(?<![\w-])(?:[\w-]+\.)+(?:biz|com|de|edu|es|fr|info|io|it|net|org|uk|us)\b", re.I
+)
 
 
 def own_word(provider: str) -> str | None:

@@ -115,11 +115,21 @@ def _pooled(values: np.ndarray, counts: np.ndarray, rare: int) -> np.ndarray:
             left, right = centres[right - 1], centres[np.minimum(right, len(centres) - 1)]
             pooled[rows] = np.where(values[rows] - left <= right - values[rows], left, right)
             continue
-        pool = (np.cumsum(counts[rows]) - counts[rows]) // rare
-        pool = np.minimum(pool, max(counts[rows].sum() // rare - 1, 0))
+        pool = _pools(counts[rows], rare)
         means = np.bincount(pool, counts[rows] * values[rows]) / np.maximum(np.bincount(pool, counts[rows]), 1)
         pooled[rows] = means[pool]
     return pooled
+
+
+def _pools(counts: np.ndarray, rare: int) -> np.ndarray:
+    """Neighbours put together, int64 ``(n_values,)``: a pool ends where it has enough rows, a rest joins the last."""
+    pool, number, rows = np.empty(len(counts), dtype=np.int64), 0, 0
+    for i, count in enumerate(counts.tolist()):
+        pool[i] = number
+        rows += count
+        if rows >= rare:
+            number, rows = number + 1, 0
+    return np.minimum(pool, max(number - 1, 0))
 
 
 def _coarse(values: np.ndarray, grain: float | None) -> np.ndarray:
