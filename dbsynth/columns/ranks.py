@@ -118,7 +118,16 @@ def _pooled(values: np.ndarray, counts: np.ndarray, rare: int) -> np.ndarray:
         pool = _pools(counts[rows], rare)
         means = np.bincount(pool, counts[rows] * values[rows]) / np.maximum(np.bincount(pool, counts[rows]), 1)
         pooled[rows] = means[pool]
-    return pooled
+    return _inside(pooled, values, counts, rare)
+
+
+def _inside(means: np.ndarray, values: np.ndarray, counts: np.ndarray, rare: int) -> np.ndarray:
+    """The means no further out than the second value, where the first is rare: rounded, a mean may be that first."""
+    if len(values) < 3:
+        return means
+    first, last = (end if count >= rare or _open(end) else next_ for end, next_, count in
+                   ((values[0], values[1], counts[0]), (values[-1], values[-2], counts[-1])))  # fmt: skip
+    return np.clip(means, first, last)
 
 
 def _pools(counts: np.ndarray, rare: int) -> np.ndarray:
@@ -157,7 +166,8 @@ def _pieces(values: np.ndarray, counts: np.ndarray, rare: int) -> tuple[np.ndarr
     mean_u, mean_v = (
         np.bincount(piece, counts[~spike] * x[~spike])[filled] / weight[filled] for x in (middle, values)
     )
-    least, greatest = _outermost(values, counts, max(_OUTERMOST, rare))
+    ends = _outermost(values, counts, max(_OUTERMOST, rare))
+    least, greatest = _inside(np.array(ends), values, counts, rare)
     u = np.r_[0.0, lower[spike], upper[spike], mean_u, 1.0]
     v = np.r_[least, values[spike], values[spike], mean_v, greatest]
     order = np.lexsort((u, v))
