@@ -88,7 +88,7 @@ class ColumnDecision(BaseModel):
     def _complete(cls, given: Any) -> Any:
         """The long form, with the fate that the other entries imply."""
         if isinstance(given, str):
-            return {"fate": given}
+            given = {"fate": given}
         if not isinstance(given, Mapping):
             return given
         given = {name: value for name, value in given.items() if value is not None}
@@ -165,6 +165,12 @@ class Settings(BaseModel):
 
 
     _file: str = PrivateAttr("")
+
+    def __eq__(self, other: object) -> bool:
+        """Wherever they were said."""
+        return isinstance(other, Settings) and dict(self) == dict(other)
+
+    __hash__ = None
 
     @property
     def said_in(self) -> str:
