@@ -180,7 +180,7 @@ def _alphabet(column: np.ndarray, hexadecimal: str | None) -> str:
     if classes == {"9"}:
         if n >= 100:
             return common
-        return DIGITS if "0" in chars or n < _MIN_VALUES else DIGITS[1:]
+        return DIGITS if "0" in chars or (n < _MIN_VALUES and len(chars) < 9) else DIGITS[1:]
     if "L" in classes or (n >= 400 and len(classes) == 1):
         return common or LOWER
     full = "".join(a for c, a in (("9", DIGITS), ("A", UPPER), ("a", LOWER)) if c in classes)
