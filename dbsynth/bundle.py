@@ -1,7 +1,8 @@
 """A trained model on disk: a folder of JSON and safetensors, and one Arrow file for each kept table.
 
 Nothing in it is executed when it is read: no pickle, and only the classes named here are built from it. It holds
-distributions, weights and shapes; of the source's rows it holds those of kept tables only.
+distributions, weights and shapes; of the source's rows it holds those of kept tables only, and of kept columns the
+values.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 1
+VERSION = 2
 _CLASSES = {
     c.__name__: c
     for c in (

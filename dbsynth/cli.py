@@ -117,6 +117,10 @@ _SETTINGS = [
     _option(_RUN, "--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [cpu]"),
     *_KEPT,
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
+    _option(_ROWS, "--rare", type=int,
+            help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
+    _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
+            help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
     _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
     _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
     _option(_CLAVA, "--clustering", type=click.Choice(["group", "vote"]),
@@ -372,7 +376,7 @@ def _load_settings(options: dict[str, Any]) -> Any:
 
     path = options.pop("config")
     # A flag that was not given, and a list that is empty, leave the file's word.
-    options |= {"keep": options["keep"] or None, "no_keep": options["no_keep"] or None}
+    options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk")}
     return load_settings(path, **options)
 
 

@@ -1,21 +1,40 @@
 """Settings: one spelling for the TOML file, the CLI option and the Python field.
 
 `n_clusters = 20` in a file is `--n-clusters 20` on the command line and `Settings(n_clusters=20)` in Python. A preset
-gives the engine's settings their values; what is set beside it wins.
+gives the engine's settings their values; what is set beside it wins. What becomes of single tables and columns stands
+in the file only:
+
+```toml
+[tables.customer.columns]
+email = "fabricated"
+segment = { fate = "modelled", rare = 1 }
+number = { pattern = "CUST-#####" }
+```
 """
 
 from __future__ import annotations
 
+import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
 
-__all__ = ["PRESETS", "Settings", "load_settings", "make_settings"]
+__all__ = [
+    "PRESETS",
+    "ColumnDecision",
+    "Settings",
+    "TableDecision",
+    "load_settings",
+    "make_settings",
+    "nearest",
+]
 
 # Hyper-parameters of the paper (ClavaDDPM, Appendix C.3), with the published code's batch size and decay.
 _PAPER: dict[str, Any] = {
@@ -39,12 +58,72 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 _Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+_FORBIDDING = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ColumnDecision(BaseModel):
+    """What shall become of one column. `"fabricated"` is short for `{ fate = "fabricated" }`.
+
+    The fate may be left out where the rest says it: a provider or a pattern is of a fabricated column, a value of a
+    constant one, `rare` of a modelled one.
+
+    Attributes:
+        provider: a word for personal data (`columns.personal.PROVIDERS`), or the name of a provider of Faker's.
+        pattern: the shape of invented values: # a digit, ? a capital letter, * either, a backslash before what is
+            meant as it is.
+        value: what every row holds, as it is or as its text.
+        rare: values of fewer rows do not come through; None: as the settings say.
+    """
+
+    model_config = _FORBIDDING
+
+    fate: Literal["kept", "modelled", "fabricated", "constant", "null"]
+    provider: str | None = Field(None, min_length=1)
+    pattern: str | None = Field(None, min_length=1)
+    value: bool | int | float | str | None = None
+    rare: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """The long form, with the fate that the other entries imply."""
+        if isinstance(given, str):
+            given = {"fate": given}
+        if not isinstance(given, Mapping):
+            return given
+        given = {name: value for name, value in given.items() if value is not None}
+        if isinstance(given.get("value"), (date, datetime, time)):
+            given["value"] = str(given["value"])
+        implied = {name: fate for name, fate in _IMPLIED.items() if name in given}
+        if "fate" not in given and implied:
+            given["fate"] = next(iter(implied.values()))
+        for name, fate in implied.items():
+            if given["fate"] in _FATES and given["fate"] != fate:
+                raise PydanticCustomError("decision", f"{name} is for a column that is {fate}, not {given['fate']}")
+        if "provider" in given and "pattern" in given:
+            raise PydanticCustomError("decision", "a column has a provider or a pattern, not both")
+        if given.get("fate") == "constant" and "value" not in given:
+            raise PydanticCustomError("decision", "a constant column needs its value")
+        return given
+
+
+_IMPLIED = {"provider": "fabricated", "pattern": "fabricated", "value": "constant", "rare": "modelled"}
+_FATES = get_args(ColumnDecision.model_fields["fate"].annotation)
+
+
+class TableDecision(BaseModel):
+    """What shall become of one table and of its columns, those that are named."""
+
+    model_config = _FORBIDDING
+
+    fate: Literal["kept", "modelled"] | None = None
+    columns: dict[str, ColumnDecision] = Field(default_factory=dict)
 
 
 class Settings(BaseModel):
     """Everything a run can be told; the defaults are the `fast` preset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = _FORBIDDING
 
     engine: Literal["clava"] = "clava"
     preset: str = "fast"
@@ -55,6 +134,9 @@ class Settings(BaseModel):
     keep: tuple[str, ...] = ()  # tables copied as they are
     no_keep: bool = False  # model small lookup tables, too
     scale: float = Field(1.0, gt=0)  # synthetic rows per real row, in every table that is not kept
+    tables: dict[str, TableDecision] = Field(default_factory=dict)  # decisions about single tables and columns
+    rare: int = Field(5, ge=1)  # a value that fewer rows hold does not come through; 1 lets all through
+    virtual_fk: tuple[str, ...] = ()  # child.column=parent.column: relations that the database does not declare
 
     # ClavaDDPM
     n_clusters: int = Field(50, ge=1)  # k
@@ -82,38 +164,116 @@ class Settings(BaseModel):
     classifier_learning_rate: float = Field(1e-3, gt=0)
 
 
+    _file: str = PrivateAttr("")
+
+    def __eq__(self, other: object) -> bool:
+        """Wherever they were said."""
+        return isinstance(other, Settings) and dict(self) == dict(other)
+
+    __hash__ = None
+
+    @property
+    def said_in(self) -> str:
+        """The settings file and a colon, to begin a message about what it says; empty without a file."""
+        return f"{self._file}: " if self._file else ""
+
+    def about(self, columns: Mapping[str, Collection[str]]) -> Settings:
+        """The settings with what they say of these tables and columns, and of no others."""
+        tables = {
+            name: decided.model_copy(
+                update={"columns": {c: d for c, d in decided.columns.items() if c in columns[name]}}
+            )
+            for name, decided in self.tables.items()
+            if name in columns
+        }
+        return self.model_copy(update={"tables": tables, "keep": tuple(name for name in self.keep if name in columns)})
+
+    def decision(self, table: str, column: str) -> ColumnDecision | None:
+        """What the user decided about a column; None: nothing."""
+        found = self.tables.get(table)
+        return found.columns.get(column) if found else None
+
+    def rare_in(self, table: str, column: str) -> int:
+        """Values of the column that fewer rows than this hold do not come through."""
+        decision = self.decision(table, column)
+        return decision.rare if decision and decision.rare is not None else self.rare
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`; did you mean …?` where one of the names is close, else nothing."""
+    found = difflib.get_close_matches(name.casefold(), {k.casefold(): None for k in known}, n=1)
+    return f"; did you mean {next(k for k in known if k.casefold() == found[0])!r}?" if found else ""
+
+
 def load_settings(path: Path | None = None, **options: Any) -> Settings:
     """Settings from a preset, under a TOML file, under options; an option that is None was not given.
 
     Raises:
         ConfigError: lists every mistake, each with the setting, what was found and what is expected.
     """
-    given: dict[str, Any] = {}
+    written: dict[str, Any] = {}
     if path is not None:
         try:
-            given = tomllib.loads(path.read_text())
+            written = tomllib.loads(path.read_text())
         except OSError as error:
             raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not TOML: {error}") from error
-    given |= {name: value for name, value in options.items() if value is not None}
-    return make_settings(given)
+    given = {name: value for name, value in options.items() if value is not None}
+    return make_settings(written | given, file=path, written=written.keys() - given.keys())
 
 
-def make_settings(given: Mapping[str, Any]) -> Settings:
-    """Settings with the values ``given`` over their preset's."""
-    preset = given.get("preset", "fast")
+def make_settings(
+    given: Mapping[str, Any], *, file: Path | None = None, written: Collection[str] = ()
+) -> Settings:
+    """Settings with the values ``given`` over their preset's.
+
+    Args:
+        file: where those named in ``written`` stand; mistakes in them name it.
+    """
+    preset, mistakes = given.get("preset", "fast"), []
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise ConfigError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
+        close = nearest(preset, PRESETS) if isinstance(preset, str) else ""
+        mistakes.append(("preset", f"preset is {preset!r}; expected one of {', '.join(PRESETS)}{close}"))
+        preset = "fast"
     try:
-        return Settings(**{**PRESETS[preset], **given})
+        settings = Settings(**{**PRESETS[preset], **given, "preset": preset})
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(entry) for entry in error.errors())) from error
+        mistakes += [(entry["loc"][0] if entry["loc"] else "", _sentence(entry)) for entry in error.errors()]
+    if mistakes:
+        raise ConfigError(_together(mistakes, file, written))
+    settings._file = str(file) if file else ""
+    return settings
+
+
+def _together(mistakes: Iterable[tuple[str, str]], file: Path | None, written: Collection[str]) -> str:
+    """The mistakes in one line, none twice; those of the file come last, under its name."""
+    elsewhere = dict.fromkeys(sentence for name, sentence in mistakes if not (file and name in written))
+    in_file = "; ".join(dict.fromkeys(sentence for name, sentence in mistakes if file and name in written))
+    return "; ".join([*elsewhere, *([f"{file}: {in_file}"] if in_file else [])])
 
 
 def _sentence(entry: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in entry["loc"])
-    if entry["type"] == "extra_forbidden":
-        known = ", ".join(sorted(Settings.model_fields))
-        return f"there is no setting {name!r}; the settings are {known}"
-    return f"{name} is {entry['input']!r}: {entry['msg'].lower()}"
+    found, kind = entry["input"], entry["type"]
+    if kind == "extra_forbidden":
+        known = sorted(_fields_around(entry["loc"]))
+        place = f" in {name.rpartition('.')[0]}" if "." in name else ""
+        close = nearest(str(entry["loc"][-1]), known)
+        return f"there is no setting {str(entry['loc'][-1])!r}{place}; the settings are {', '.join(known)}{close}"
+    if kind == "decision":
+        return f"{name}: {entry['msg']}"
+    if kind == "missing":
+        return f"{name.rpartition('.')[0]} says nothing; expected a fate, one of {', '.join(_FATES)}"
+    if kind == "model_type":
+        return f"{name} is {found!r}: expected a table of settings{' or a fate' if len(entry['loc']) > 2 else ''}"
+    close = ""
+    if kind == "literal_error" and isinstance(found, str):
+        close = nearest(found, [word.strip(" '") for word in entry["ctx"]["expected"].replace(" or ", ",").split(",")])
+    return f"{name} is {found!r}: {entry['msg'].lower().replace('input should be', 'expected')}{close}"
+
+
+def _fields_around(place: tuple[int | str, ...]) -> Iterable[str]:
+    """The names that may stand where an unknown one does: the tables and columns between are the user's words."""
+    model = Settings if len(place) == 1 else TableDecision if len(place) == 3 else ColumnDecision
+    return model.model_fields

@@ -12,7 +12,9 @@ from . import clava
 from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
+from .decisions import constant
 from .encoded import Generated
+from .errors import SchemaError
 from .integrity.checks import satisfy_checks
 from .integrity.opened import fill_opened
 from .integrity.unique import part_repeats
@@ -20,7 +22,7 @@ from .keys import KeyUse, key_values, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
 
@@ -44,7 +46,9 @@ def synthesise(
             table = model.schema.table(name)
             if name in model.kept:
                 rows = model.kept[name]
-                tables[name] = {c: rows.column(c).combine_chunks() for c in rows.column_names}
+                copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
+                marks = _marks_of(copied)
+                tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
                 order[name] = np.arange(rows.num_rows)
             else:
                 tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
@@ -75,17 +79,11 @@ def _decode(
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
-    marks = {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
-    columns |= fabricate_table(learned.fabricators, table, n, rng)
-    for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
-        for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
-            columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, types[name]), columns[name])
+    marks = _marks_of(columns)
     for key in keys:
         columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
+    columns |= _invent(model, table, columns, marks, n, rng)
     columns |= _number(learned, columns, n, types)
-    for name, fate in model.fates[table.name].items():
-        if fate is Fate.NULL:
-            columns[name] = pa.nulls(n, types[name])
     unique = {name for names in unique_sets(table) for name in names}
     drawn = [
         name
@@ -99,6 +97,44 @@ def _decode(
     return columns, extras, position
 
 
+def _marks_of(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """The marks of nulls and of empty texts, taken out of the columns."""
+    return {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
+
+
+def _invent(
+    model: DatabaseModel, table: Table, given: Mapping[str, pa.Array], marks: Mapping[str, pa.Array], n: int,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
+    learned = model.tables[table.name]
+    columns = fabricate_table(learned.fabricators, table, n, rng, given)
+    for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
+        for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
+            columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])
+    for name, values in learned.shuffled.items():
+        columns[name] = _shuffled(table, table.column(name), values.column(0).combine_chunks(), n, rng)
+    for name, fate in model.fates[table.name].items():
+        if fate is Fate.NULL:
+            columns[name] = pa.nulls(n, arrow_type(table.column(name)))
+        elif fate is Fate.CONSTANT:
+            value = constant(table.column(name), model.settings.decision(table.name, name).value)
+            columns[name] = pa.array([value.as_py()] * n, value.type)
+    return columns
+
+
+def _shuffled(table: Table, column: Column, values: pa.Array, n: int, rng: np.random.Generator) -> pa.Array:
+    """A kept column's real values at random rows: each as often as in the source, or so for more rows or fewer."""
+    if n > len(values) and (column.name,) in unique_sets(table):
+        raise SchemaError(
+            f"column {column.name!r} of table {table.name!r} is kept and unique, and {n} rows are more than its "
+            f"{len(values)} values; generate fewer rows, or fabricate it"
+        )
+    rounds = -(-n // max(len(values), 1))
+    order = [rng.permutation(len(values)) for _ in range(rounds)]
+    return values.take(pa.array(np.concatenate(order)[:n] if order else np.arange(0)))
+
+
 def _key_columns(
     table: Table, parent: Mapping[str, pa.Array], rows: np.ndarray, key: ForeignKey, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
@@ -109,7 +145,14 @@ def _key_columns(
     if must and n_parents and (rows < 0).any():
         borrowed = key_values(parent, np.where(rows < 0, rng.integers(n_parents, size=len(rows)), rows), key)
         columns |= {name: borrowed[name] for name in must}
-    return columns
+    return _as_child(table, columns) if key.virtual else columns
+
+
+def _as_child(table: Table, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """A key's columns in the child's types, which may differ from the parent's where the database knows of no key."""
+    wanted = {name: arrow_type(table.column(name)) for name in columns}
+    texts = {name: array if array.type == wanted[name] else array.cast(pa.string()) for name, array in columns.items()}
+    return {name: array.cast(wanted[name]) for name, array in texts.items()}
 
 
 def _sorting(
@@ -154,7 +197,7 @@ def _part_repeats(
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
-        changeable = changeable or [name for name in key if fates[name] is Fate.FABRICATED and len(key) > 1]
+        changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
         if changeable and all(name in columns for name in key):
             columns = part_repeats(columns, key, changeable, rng, table=table.name)
     return columns
@@ -170,7 +213,8 @@ def _fill(
     depth = extras[key.child].get(name + DEPTH_MARK)
     order = extras.get(key.parent, {}).get(name + CHILDREN_MARK)
     parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
-    return key_values(tables[key.parent], parents, key)
+    columns = key_values(tables[key.parent], parents, key)
+    return _as_child(model.schema.table(key.child), columns) if key.virtual else columns
 
 
 def _in_schema_order(model: DatabaseModel, name: str, columns: dict[str, pa.Array]) -> pa.Table:

@@ -37,6 +37,7 @@ from .quality.lineage import dimension_tables, held_out_rows
 from .quality.report import render
 from .quality.report.distributions import distributions
 from .reading import counted, take_snapshot
+from .relations import with_virtual_keys
 from .reports import Clock, FitReport, Report, TableReport
 from .shop import build_shop
 from .workspace import Workspace
@@ -79,6 +80,7 @@ def inspect(
     with closing(open_database(url)) as source, Workspace() as workspace:
         schema = source.read_schema()
         rows = take_snapshot(source, schema, workspace, progress)
+        schema = with_virtual_keys(schema, workspace.read, settings)
         return make_plan(schema, workspace.read, rows, settings)
 
 
@@ -128,7 +130,7 @@ def generate(
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     _check_device(settings.device)
     with closing(open_database(target_url)) as target:
-        target.check_target(model.schema, _mode(replace))
+        target.check_target(model.schema.declared, _mode(replace))
         return _write(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
@@ -183,7 +185,8 @@ def clone(
             )
         about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
         evaluation = _assess(
-            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras, notes=plan.notes
+            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras,
+            notes=(*plan.real_values, *plan.notes),
         )
     return dataclasses.replace(report, evaluation=evaluation, seconds=clock.seconds)
 
@@ -204,8 +207,8 @@ def evaluate(
     """Compare two databases of one schema, whoever made the second; both are only read.
 
     Args:
-        settings: of these only `keep`, `no_keep` and `seed` count: which tables are meant to be copies, and the seed of
-            samples and folds.
+        settings: of these only `keep`, `no_keep`, `tables`, `rare` and `seed` count: what is meant to be a copy or
+            invented, and the seed of samples and folds.
         tables: compare these only; empty: all that the two have in common.
         sample_rows: most rows of a table that are looked at where all of them are dear.
         extras: train classifiers too: minutes.
@@ -231,8 +234,8 @@ def evaluate(
                 for database, own, space in zip(databases, schemas, spaces, strict=True)
             ]
         with clock("compare"), progress.stage("comparing"):
-            keep = tuple(name for name in settings.keep if name in schema.table_names)
-            plan = make_plan(schema, spaces[0].read, rows[0], settings.model_copy(update={"keep": keep}))
+            said = settings.about({table.name: table.column_names for table in schema.tables})
+            plan = make_plan(schema, spaces[0].read, rows[0], said)
             sides = [{name: space.read(name) for name in schema.table_names} for space in spaces]
             comparison = Comparison.of(
                 schema, *sides[:2], leave_out=plan.invented, kept=plan.kept, held_out=sides[2] if sides[2:] else None
@@ -335,6 +338,7 @@ def _learn(
         schema = source.read_schema()
         rows = take_snapshot(source, schema, workspace, progress)
     with clock("fit"):
+        schema = with_virtual_keys(schema, workspace.read, settings)
         plan, read, read_held_out = make_plan(schema, workspace.read, rows, settings), workspace.read, None
         if holdout:
             held = _hold_out(plan, workspace, holdout, settings.seed)
@@ -348,6 +352,8 @@ def _learn(
             plan = make_plan(schema, read, {name: int((~chosen).sum()) for name, chosen in held.items()}, settings)
         for name, why in plan.kept.items():
             progress.note(f"table {name} is copied as it is: {why}")
+        for note in plan.real_values:
+            progress.note(note)
         return _Learned(learn(plan, read, settings, progress=progress), plan, rows, read, read_held_out)
 
 
@@ -369,18 +375,19 @@ def _write(
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
         tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
-    with clock("load"), target.load(model.schema, _mode(replace)) as load:
+    schema = model.schema.declared
+    with clock("load"), target.load(schema, _mode(replace)) as load:
         for name, table in tables.items():
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
-                load.write_rows(model.schema.table(name), counted(batches, advance))
+                load.write_rows(schema.table(name), counted(batches, advance))
     with clock("validate"), progress.stage("validating"):
-        violations = tuple(target.validate(model.schema))
+        violations = tuple(target.validate(schema))
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
-        for t in model.schema.tables
+        for t in schema.tables
     )
-    losses = tuple(target.losses(model.schema))
+    losses = tuple(target.losses(schema))
     report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, _agree_rates(model))
     return report, tables
 

@@ -42,12 +42,12 @@ def learn(
     schema, use = plan.schema, use_keys(plan.schema, plan.kept)
     with progress.stage("encoding", total=len(schema.tables), unit="tables") as advance:
         parents = {key: _real_parents(schema, key, read, progress) for key in (*use.edges, *use.opened)}
-        data = {name: _table_data(plan, name, read(name), use, parents) for name in schema.parents_first()}
+        data = {name: _table_data(plan, name, read(name), use, parents, settings) for name in schema.parents_first()}
         edges = [(key.child, key.parent, parents[key]) for key in use.edges]
         codecs = learn_codecs(data, edges)
         tables = {}
         for name in data:
-            tables[name] = _table_model(plan, schema.table(name), read(name), codecs[name][0], use, parents)
+            tables[name] = _table_model(plan, schema.table(name), read(name), codecs[name][0], use, parents, settings)
             advance(1)
     database = EncodedDatabase(
         {name: codecs[name][1] for name in data},
@@ -65,7 +65,7 @@ def learn(
         for key in use.opened
     }
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
-    kept = {name: read(name) for name in plan.kept}
+    kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
     engine = clava.fit(database, settings, progress=progress)
     return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine)
 
@@ -111,13 +111,22 @@ def _distinct(schema: Schema, use: KeyUse) -> list[frozenset[str]]:
     return found
 
 
+def _kept_rows(plan: Plan, name: str, rows: pa.Table) -> pa.Table:
+    """What is copied of a kept table; of its other columns, where they are null."""
+    columns = {column.name: rows.column(column.name) for column in plan.of(name, Fate.KEPT)}
+    for column in plan.of(name, Fate.FABRICATED):
+        if rows.column(column.name).null_count:
+            columns[column.name + NULL_MARK] = rows.column(column.name).is_null()
+    return pa.table(columns)
+
+
 def _table_data(
-    plan: Plan, name: str, rows: pa.Table, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
+    plan: Plan, name: str, rows: pa.Table, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray], settings: Settings
 ) -> TableData:
     """A table's modelled columns, with where fabricated ones are null and how deep rows stand in hierarchies."""
     if name in plan.kept:
         # Kept rows condition their children: what of them is a number or a category is encoded, and never decoded.
-        columns = [c for c in plan.schema.table(name).columns if _tells(plan.schema.table(name), c, rows)]
+        columns = [c for c in plan.of(name, Fate.KEPT) if _tells(plan.schema.table(name), c, rows)]
         return TableData(rows.select([c.name for c in columns]), columns)
     columns = plan.of(name, Fate.MODELLED)
     arrays = {column.name: rows.column(column.name) for column in columns}
@@ -138,7 +147,11 @@ def _table_data(
             if not np.isnan(depth).any():
                 extras[edge_name(key) + DEPTH_MARK] = depth
     table = pa.table(arrays) if arrays else rows.select([])
-    return TableData(table, columns, extras)
+    rare = {c.name: settings.rare_in(name, c.name) for c in plan.of(name, Fate.MODELLED) if c.kind not in _OPEN}
+    return TableData(table, columns, extras, rare)
+
+
+_OPEN = frozenset({Kind.BOOLEAN, Kind.ENUM})  # what their values may be is in the schema for all to see
 
 
 def _is_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -154,14 +167,13 @@ def _tells(table: Table, column: Column, rows: pa.Table) -> bool:
 
 
 def _table_model(
-    plan: Plan, table: Table, rows: pa.Table, codec: TableCodec, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
-) -> TableModel:
-    if table.name in plan.kept:
-        return TableModel(codec)
+    plan: Plan, table: Table, rows: pa.Table, codec: TableCodec, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray],
+    settings: Settings,
+) -> TableModel:  # fmt: skip
     unique = {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
     to_invent = {c.name: c for c in plan.of(table.name, Fate.FABRICATED)}
     numbering = {}
-    for column in _own_key_columns(plan.schema, table):
+    for column in _own_key_columns(plan.schema, table) if table.name not in plan.kept else []:
         number = _learn_numbering(table, column, rows)
         if number is not None:
             numbering[column.name] = number
@@ -169,12 +181,22 @@ def _table_model(
         elif table.primary_key == (column.name,):
             to_invent[column.name] = column
             unique.add(column.name)
-    fabricators = {
-        name: learn_fabricator(table.name, column, _not_empty(rows.column(name), column), unique=name in unique)
-        for name, column in to_invent.items()
-    }
+    fabricators = {}
+    for name, column in to_invent.items():
+        decision = settings.decision(table.name, name)
+        told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
+        known = _not_empty(rows.column(name), column)
+        fabricators[name] = learn_fabricator(table.name, column, known, unique=name in unique, **told)
+    if table.name in plan.kept:
+        return TableModel(codec, fabricators)
+    shuffled = {c.name: _sorted(rows.select([c.name])) for c in plan.of(table.name, Fate.KEPT)}
     keys = [key for key in use.edges if key.child == table.name]
-    return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents))
+    return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents), shuffled)
+
+
+def _sorted(column: pa.Table) -> pa.Table:
+    """The column in an order that says nothing of its rows."""
+    return column.take(pc.sort_indices(column.column(0)))
 
 
 def _not_empty(values: pa.ChunkedArray, column: Column) -> pa.Array:

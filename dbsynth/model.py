@@ -52,12 +52,14 @@ class TableModel:
 
     Attributes:
         sorted_by: the column or foreign key in whose order the rows stand, as primary keys tell; None: in none.
+        shuffled: by kept column of a table that is modelled, its real values, sorted.
     """
 
     codec: TableCodec
     fabricators: Mapping[str, Fabricator] = field(default_factory=dict)
     numbering: Mapping[str, Numbering] = field(default_factory=dict)
     sorted_by: str | None = None
+    shuffled: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class DatabaseModel:
 
     Attributes:
         fates: by table and column.
-        kept: rows of the tables that are copied as they are.
+        kept: rows of the tables that are copied: their kept columns, and where others are null (`NULL_MARK`).
         opened: by the foreign key's name (`edge_name`).
     """
 

@@ -2,12 +2,13 @@
 
 The defaults are safe: a column is modelled only if its values are numbers, times, truths or few enough to be
 categories; text that names people or has too many values is fabricated; nothing is kept but small lookup tables without
-personal data.
+personal data, and of these not the columns that nothing is known of. The user's decisions go before the defaults where
+`decisions` does not object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from .columns.numbers import NUMERIC_KINDS
 from .columns.personal import is_about_people, recognise
 from .config import Settings
+from .decisions import common_values, objection, unknown_names
 from .errors import ConfigError, SchemaError
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
@@ -29,6 +31,8 @@ _LOOKUP_CHILDREN = 5  # fewest child rows per row of it
 _MAX_CATEGORIES = 500
 _ROWS_PER_CATEGORY = 5  # of a text column with many values; a few values may be rarer
 _FEW_CATEGORIES = 50
+_COMMON = 0.5  # least share of a text column's rows whose values are not rare
+_LABEL = 60  # most characters of a lookup table's texts on average; longer ones say who knows what
 # Personal, but modelled where values are few.
 _MODELLED_ANYWAY = frozenset({"city", "postcode", "company", "latitude", "longitude", "date_of_birth"})
 
@@ -41,6 +45,7 @@ class Fate(StrEnum):
     FABRICATED = "fabricated"  # invented value by value
     KEPT = "kept"  # copied as it is
     GENERATED = "generated"  # computed by the server
+    CONSTANT = "constant"  # one value in every row
     NULL = "null"  # null in every row
 
 
@@ -64,6 +69,7 @@ class Plan:
         kept: tables copied as they are, with the reason.
         obstacles: what stands in the way, each with the way out; a run refuses while there are any.
         notes: what a user may want to know.
+        real_values: where real values come through because the user says so, beyond kept tables.
     """
 
     schema: Schema
@@ -72,6 +78,7 @@ class Plan:
     kept: Mapping[str, str]
     obstacles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    real_values: tuple[str, ...] = ()
 
     def of(self, table: str, fate: Fate) -> list[Column]:
         """The table's columns of this fate."""
@@ -81,7 +88,7 @@ class Plan:
     @property
     def invented(self) -> frozenset[tuple[str, str]]:
         """(table, column) of what is not meant to be like the real values."""
-        fates = (Fate.FABRICATED, Fate.NULL, Fate.GENERATED)
+        fates = (Fate.FABRICATED, Fate.CONSTANT, Fate.NULL, Fate.GENERATED)
         return frozenset((c.table, c.column) for c in self.columns if c.fate in fates)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,6 +99,7 @@ class Plan:
             "columns": [asdict(column) for column in self.columns],
             "obstacles": list(self.obstacles),
             "notes": list(self.notes),
+            "real_values": list(self.real_values),
         }
 
 
@@ -103,20 +111,41 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
         rows: by table.
 
     Raises:
-        ConfigError: a table to keep is not there, or refers to one that is not kept.
+        ConfigError: decisions that cannot be carried out, all of them: a table or column that is not there, a kept
+            table that refers to one that is not, a fate against a constraint.
     """
+    wrong = list(unknown_names(schema, settings))
     kept = _kept_tables(schema, read, rows, settings)
+    wrong += _kept_alone(schema, kept, settings)
     columns: list[ColumnPlan] = []
     for table in schema.tables:
         values = read(table.name)
         for column in table.columns:
-            fate, why = (
-                (Fate.KEPT, "its table is kept")
-                if table.name in kept and column.generated is None
-                else _fate(schema, table, column, values)
-            )
+            array = None if column.generated is not None else values.column(column.name).combine_chunks()
+            objected = objection(schema, table, column, array, settings, in_kept=table.name in kept)
+            if objected:
+                wrong.append(objected)
+                continue
+            fate, why = _decided(table, column, settings) or _fate(schema, table, column, array, kept, settings)
             columns.append(ColumnPlan(table.name, column.name, str(column.kind), fate, why))
-    return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows))
+    if wrong:
+        raise ConfigError(settings.said_in + "; ".join(wrong))
+    real = tuple(_real_values(schema, read, columns, kept, settings))
+    return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows), real)
+
+
+def _decided(table: Table, column: Column, settings: Settings) -> tuple[Fate, str] | None:
+    """The user's decision in words; None where there is none."""
+    decision = settings.decision(table.name, column.name)
+    if decision is None:
+        return None
+    details = {
+        "provider": decision.provider, "pattern": decision.pattern, "value": decision.value, "rare": decision.rare,
+    }  # fmt: skip
+    said = "".join(f", {name} {value!r}" for name, value in details.items() if value is not None)
+    real = ": real values, shuffled" if decision.fate == "kept" else ""
+    fate = Fate.KEY if table.primary_key == (column.name,) else Fate(decision.fate)
+    return fate, f"you said so{said}{real}"
 
 
 def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
@@ -138,25 +167,49 @@ def _notes(schema: Schema, rows: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _real_values(
+    schema: Schema, read: Callable[[str], pa.Table], columns: Iterable[ColumnPlan], kept: Collection[str],
+    settings: Settings,
+) -> Iterator[str]:  # fmt: skip
+    """A line for each decision of the user's that lets real values through."""
+    for c in columns:
+        column = schema.table(c.table).column(c.column)
+        if c.table in kept or settings.decision(c.table, c.column) is None:
+            continue
+        if c.fate is Fate.KEPT:
+            yield f"column {c.table}.{c.column} is kept: all its real values come through, at random rows"
+        elif c.fate is Fate.MODELLED and settings.rare_in(c.table, c.column) < settings.rare:
+            yield f"column {c.table}.{c.column}: values of fewer than {settings.rare} rows come through"
+        if c.fate is Fate.MODELLED and (provider := recognise(c.table, column, read(c.table).column(c.column))):
+            yield f"column {c.table}.{c.column} is modelled and looks personal ({provider}): real values come through"
+    if settings.rare < Settings.model_fields["rare"].default:
+        yield f"rare = {settings.rare}: values that fewer than five rows hold come through in every modelled column"
+
+
 def _kept_tables(
     schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str, int], settings: Settings
 ) -> dict[str, str]:
-    for name in settings.keep:
-        if name not in schema.table_names:
-            raise ConfigError(f"keep names table {name!r}; the tables are {', '.join(schema.table_names)}")
-    kept = dict.fromkeys(settings.keep, "you said so")
+    decided = {name: decision.fate for name, decision in settings.tables.items() if decision.fate}
+    told = [*settings.keep, *(name for name, fate in decided.items() if fate == "kept")]
+    kept = {name: "you said so" for name in schema.table_names if name in told}
     if not settings.no_keep:
         for table in schema.tables:
-            if table.name not in kept and _is_lookup(schema, table, read, rows):
+            if table.name not in kept and table.name not in decided and _is_lookup(schema, table, read, rows):
                 kept[table.name] = "a small lookup table without personal data; --no-keep models it"
-    for name in settings.keep:
+    return kept
+
+
+def _kept_alone(schema: Schema, kept: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    """A line for each kept table whose rows refer to one that is not kept."""
+    for name in kept:
+        if settings.tables.get(name, None) and settings.tables[name].fate == "modelled":
+            yield f"table {name!r} is to be kept and to be modelled; say one"
         for key in schema.foreign_keys_of(name):
             if key.parent not in kept:
-                raise ConfigError(
+                yield (
                     f"table {name!r} is to be kept, but its rows refer to {key.parent!r}, which is not; "
                     f"add --keep {key.parent}, or do not keep {name}"
                 )
-    return kept
 
 
 def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], rows: Mapping[str, int]) -> bool:
@@ -183,22 +236,41 @@ def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], ro
     return named
 
 
-def _fate(schema: Schema, table: Table, column: Column, values: pa.Table) -> tuple[Fate, str]:
-    if column.generated is not None:
+def _fate(
+    schema: Schema, table: Table, column: Column, array: pa.Array | None, kept: Mapping[str, str], settings: Settings
+) -> tuple[Fate, str]:
+    """The default."""
+    if array is None:
         return Fate.GENERATED, "the server computes it"
+    if table.name in kept:
+        told = kept[table.name] == "you said so"
+        if told or _is_label(schema, table, column, array):
+            return Fate.KEPT, "its table is kept"
+        return Fate.FABRICATED, f"{column.kind} of unknown content in a lookup table"
     for key in schema.foreign_keys_of(table.name):
         if column.name in key.columns:
             return Fate.KEY, f"refers to {key.parent}"
-    array = values.column(column.name).combine_chunks()
     if len(array) and array.null_count == len(array) and column.name not in table.primary_key:
         return Fate.NULL, "null in every row"
     if table.primary_key == (column.name,):
         return Fate.KEY, "primary key"
     provider = recognise(table.name, column, array)
-    return _fate_of_values(table, column, array, provider)
+    return _fate_of_values(table, column, array, provider, settings.rare_in(table.name, column.name))
 
 
-def _fate_of_values(table: Table, column: Column, array: pa.Array, provider: str | None) -> tuple[Fate, str]:
+def _is_label(schema: Schema, table: Table, column: Column, array: pa.Array) -> bool:
+    """Whether a lookup table's column is part of a key, a number, a truth, a short text: what such tables are for."""
+    keys = [table.primary_key, *(key.parent_columns for key in schema.foreign_keys_to(table.name))]
+    if any(column.name in key for key in keys):
+        return True
+    if column.kind is Kind.TEXT:
+        return (pc.mean(pc.utf8_length(array)).as_py() or 0) <= _LABEL
+    return column.kind in NUMERIC_KINDS or column.kind in (Kind.BOOLEAN, Kind.ENUM)
+
+
+def _fate_of_values(
+    table: Table, column: Column, array: pa.Array, provider: str | None, rare: int
+) -> tuple[Fate, str]:
     if any(key.columns == (column.name,) for key in table.unique_keys):
         return Fate.FABRICATED, f"unique{f', looks like {provider}' if provider else ''}"
     if provider is not None and provider not in _MODELLED_ANYWAY:
@@ -209,11 +281,19 @@ def _fate_of_values(table: Table, column: Column, array: pa.Array, provider: str
         return Fate.MODELLED, str(column.kind)
     if column.kind is not Kind.TEXT:
         return Fate.FABRICATED, str(column.kind)
+    return _fate_of_text(array, provider, rare)
+
+
+def _fate_of_text(array: pa.Array, provider: str | None, rare: int) -> tuple[Fate, str]:
+    """Modelled where values are few, and most rows hold one that is not rare."""
     known = len(array) - array.null_count
     distinct = pc.count_distinct(array).as_py()
     per_value = known / max(distinct, 1)
     if distinct <= _MAX_CATEGORIES and per_value >= (2 if distinct <= _FEW_CATEGORIES else _ROWS_PER_CATEGORY):
-        return Fate.MODELLED, f"text with {distinct} values"
+        common = common_values(array, rare)
+        if sum(common.values()) >= _COMMON * known:
+            gone = distinct - len(common)
+            return Fate.MODELLED, f"text with {distinct} values" + (f", {gone} rare and left out" if gone else "")
     return Fate.FABRICATED, f"personal: {provider}" if provider else f"text with {distinct} values in {known} rows"
 
 

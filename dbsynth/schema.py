@@ -95,6 +95,7 @@ class UniqueKey:
 
     name: str
     columns: tuple[str, ...]
+    virtual: bool = False  # the user's word, of which the database knows nothing
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class ForeignKey:
     on_delete: str | None = None  # CASCADE, SET NULL, …; None is the server's default
     on_update: str | None = None
     deferrable: str | None = None  # DEFERRABLE …, where a transaction may break it on the way
+    virtual: bool = False  # the user's word, of which the database knows nothing
 
     @property
     def is_self_reference(self) -> bool:
@@ -234,6 +236,14 @@ class Schema:
             foreign_keys=tuple(k for k in self.foreign_keys if k.child in names and k.parent in names),
         )
 
+    @property
+    def declared(self) -> Schema:
+        """The schema without what is virtual: what a target is told."""
+        tables = tuple(
+            replace(t, unique_keys=tuple(key for key in t.unique_keys if not key.virtual)) for t in self.tables
+        )
+        return replace(self, tables=tables, foreign_keys=tuple(key for key in self.foreign_keys if not key.virtual))
+
     def opened(self) -> tuple[ForeignKey, ...]:
         """The foreign keys to leave out so that no cycle remains: self references, then the fewest keys of each cycle.
 
@@ -285,7 +295,7 @@ class Schema:
                 **entry,
                 "columns": columns,
                 "primary_key": tuple(entry["primary_key"]),
-                "unique_keys": tuple(UniqueKey(k["name"], tuple(k["columns"])) for k in entry["unique_keys"]),
+                "unique_keys": tuple(UniqueKey(**{**k, "columns": tuple(k["columns"])}) for k in entry["unique_keys"]),
                 "checks": tuple(Check(**c) for c in entry["checks"]),
                 "indexes": tuple(Index(**{**i, "columns": tuple(i["columns"])}) for i in entry["indexes"]),
                 "options": tuple(entry["options"]),

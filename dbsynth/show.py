@@ -42,6 +42,7 @@ def plan(plan: Plan) -> None:
     _section(page, "Tables", _tables_of_plan(plan))
     _section(page, "Columns", _columns_of_plan(plan))
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
+    _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
@@ -130,7 +131,8 @@ def _tables_of_plan(plan: Plan) -> Table:
 def _columns_of_plan(plan: Plan) -> Table:
     table = _table("Column", "Kind", "Fate", "Why")
     for name, columns in groupby(plan.columns, key=lambda column: column.table):
-        if name in plan.kept:
+        columns = list(columns)
+        if name in plan.kept and all(column.fate in ("kept", "generated") for column in columns):
             table.add_row(Text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
             continue
         table.add_row(Text(name, style="bold"))

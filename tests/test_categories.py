@@ -7,7 +7,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsynth.columns.categories import category_codes, joint_groups, order_by_meaning
+from dbsynth.columns.categories import category_codes, joint_groups, order_by_meaning, redraw_rare
+from dbsynth.columns.codec import TableData, learn_codecs
+from dbsynth.columns.ranks import learn_quantiles, pool_rare
+from dbsynth.schema import Column, Kind
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=3))))
@@ -75,3 +78,72 @@ def test_values_that_go_with_like_contexts_stand_side_by_side() -> None:
     positions = order_by_meaning(codes, 6, mean[codes][:, None] + rng.normal(size=(6000, 1)))
     found = np.argsort(positions).tolist()
     assert found in (np.argsort(mean).tolist(), np.argsort(-mean).tolist())
+
+
+# -------------------------------------------------------------------------------------------------------- rare values
+
+
+def test_rows_of_a_rare_tuple_take_the_tuples_most_like_it() -> None:
+    """By their shares, and only such as occur."""
+    tuples = np.array([[0, 0], [0, 1], [1, 2], [0, 2]])
+    codes = np.repeat([0, 1, 2, 3], [60, 30, 10, 3])
+    found = redraw_rare(codes, tuples, np.array([True, True, True, False]), np.array([2, 1]))
+    assert (found[:100] == codes[:100]).all()
+    assert set(found[100:]) <= {0, 1}
+    many = redraw_rare(np.repeat([0, 1, 2], [60, 30, 90]), tuples[:3, :1] + [[0], [1], [2]],
+                       np.array([True, True, False]), np.array([1]))  # fmt: skip
+    assert np.abs(np.bincount(many[90:]) - [60, 30]).max() <= 2
+
+
+@given(st.lists(st.integers(0, 40), max_size=120), st.integers(1, 8))
+def test_no_number_of_few_rows_is_left(numbers: list[int], rare: int) -> None:
+    """What is left stands in enough rows (0 and 1 aside, which are nobody's), in the order of the real values."""
+    x = np.array(numbers, dtype=float)
+    pooled = pool_rare(x, rare)
+    values, counts = np.unique(pooled, return_counts=True)
+    if len(x) >= rare:
+        assert all(count >= rare or value in (0, 1) for value, count in zip(values, counts, strict=True))
+    order = np.argsort(x, kind="stable")
+    assert (np.diff(pooled[order]) >= -1e-9).all()
+    if rare == 1:
+        assert (pooled == x).all()
+
+
+@given(st.integers(5, 60), st.integers(0, 50), st.integers(0, 2**31))
+def test_the_greatest_number_is_not_told(n: int, spread: int, seed: int) -> None:
+    """Neither from a column of few values nor from one of many."""
+    rng = np.random.default_rng(seed)
+    x = np.r_[rng.integers(100, 101 + spread, n), 987_654].astype(float)
+    drawn = learn_quantiles(x, rare=5).decode(np.linspace(0, 1, 1001))
+    assert drawn.max() < 900_000
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))
+def test_a_handful_of_numbers_is_told_by_size_only(numbers: list[float]) -> None:
+    """A range of half the first digit, that the column's type has room for."""
+    x = np.array(numbers)
+    drawn = learn_quantiles(x, rare=5).decode(np.linspace(0, 1, 11))
+    assert np.abs(drawn).max() <= np.abs(x).max() + 1e-9
+
+
+def test_a_tables_rare_values_are_not_in_its_codec() -> None:
+    """Categories, tuples of categories that go together, numbers among few; nulls and truths stay."""
+    n = 400
+    place = [f"z{i % 20}" for i in range(n - 3)] + ["gone"] * 3
+    rows = pa.table({
+        "zip": place, "city": [f"c{int(z[1:]) // 4}" if z != "gone" else "lost" for z in place],
+        "level": [i % 3 for i in range(n - 1)] + [77], "on": [i != 50 for i in range(n)],
+        "word": [None, *["a", "b"] * ((n - 2) // 2), "a"],
+    })  # fmt: skip
+    kinds = {"zip": Kind.TEXT, "city": Kind.TEXT, "level": Kind.INTEGER, "on": Kind.BOOLEAN, "word": Kind.TEXT}
+    columns = [Column(name, kind, str(kind)) for name, kind in kinds.items()]
+    rare = dict.fromkeys(("zip", "city", "level", "word"), 5)
+    codec, codes = learn_codecs({"t": TableData(rows, columns, rare=rare)}, [])["t"]
+    types = {name: rows.column(name).type for name in rows.column_names}
+    made = pa.table(codec.decode(codes.draw(np.random.default_rng(0)).astype(float), types)[0]).to_pydict()
+    assert "gone" not in made["zip"]
+    assert {f"c{int(z[1:]) // 4}" for z in made["zip"]} == set(made["city"])
+    assert all(c == f"c{int(z[1:]) // 4}" for z, c in zip(made["zip"], made["city"], strict=True))
+    assert set(made["level"]) == {0, 1, 2}
+    assert False in made["on"]
+    assert None in made["word"]

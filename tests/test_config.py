@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbsynth.config import PRESETS, Settings, load_settings
+from dbsynth.config import PRESETS, Settings, load_settings, make_settings
 from dbsynth.errors import ConfigError
 
 
@@ -65,6 +65,46 @@ def test_mistakes_are_named(toml, text: str, message: str) -> None:
     """The setting, what was found, what is expected; all of them at once."""
     with pytest.raises(ConfigError, match=message):
         load_settings(toml(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('email = "fabricatd"', "email.fate is 'fabricatd': expected .*did you mean 'fabricated'"),
+        ("email = 3", "email is 3: expected a table of settings or a fate"),
+        ("email = {}", "email says nothing; expected a fate, one of kept, modelled"),
+        ('email = { fate = "null", value = 3 }', "value is for a column that is constant, not null"),
+        ('email = { provider = "job", pattern = "#" }', "a provider or a pattern, not both"),
+        ('email = "constant"', "a constant column needs its value"),
+        ("email = { rare = 0 }", "email.rare is 0"),
+        ('email = { patern = "#" }', "no setting 'patern' in tables.t.columns.email; .*did you mean 'pattern'"),
+    ],
+)
+def test_mistakes_in_decisions_are_named(toml, text: str, message: str) -> None:
+    """With the file, the place, what is allowed and the nearest of it."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_settings(toml(f"[tables.t.columns]\n{text}"))
+    assert "settings.toml: " in str(caught.value)
+    assert "tables.t.columns.email" in str(caught.value)
+
+
+def test_decisions_are_spelled_short_or_long(toml) -> None:
+    """And come back from plain data as they are."""
+    short = load_settings(toml('[tables.t.columns]\na = "null"\nb = { pattern = "#" }\nc = { value = 2020-01-02 }'))
+    long = Settings(tables={"t": {"columns": {
+        "a": {"fate": "null"}, "b": {"fate": "fabricated", "pattern": "#"},
+        "c": {"fate": "constant", "value": "2020-01-02"},
+    }}})  # fmt: skip
+    assert short == long == make_settings(long.model_dump(mode="json"))
+    assert short.decision("t", "a").fate == "null"
+    assert short.decision("t", "x") is short.decision("x", "a") is None
+    assert (short.rare_in("t", "a"), Settings(rare=2).rare_in("t", "a")) == (5, 2)
+
+
+def test_options_and_file_are_told_apart(toml) -> None:
+    """A mistake of an option's is not the file's."""
+    with pytest.raises(ConfigError, match=r"^scale is -1.0: [^;]*; \S+settings\.toml: rare is 0"):
+        load_settings(toml("rare = 0\nscale = 1.0"), scale=-1.0)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

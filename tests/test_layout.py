@@ -17,8 +17,9 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"schema", "config", "progress", "groups"},
-    {"columns", "diffusion", "keys", "workspace", "shop"},
-    {"encoded", "plan", "quality", "integrity", "reading"},
+    {"columns", "diffusion", "keys", "relations", "workspace", "shop"},
+    {"decisions", "encoded", "quality", "integrity", "reading"},
+    {"plan"},
     {"clava", "reports"},
     {"model"},
     {"bundle", "learning", "decoding"},

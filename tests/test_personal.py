@@ -115,9 +115,27 @@ def test_recognises_by_name_and_content(table, name, sample, expected):
     assert recognise(table, column, pa.array(sample)) == expected
 
 
+PEOPLE = ["James Smith", "Mary Johnson", "Karl Müller", "Ana García", "Pierre Martin", "Giulia Rossi"]
+POINTS = ["52.52001, 13.40495", "-33.86882, 151.20929", "41.90278, 12.49637", "48.85661, 2.35222"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        (PEOPLE, "name"), ([f"{n.split()[1]}, {n.split()[0]}" for n in PEOPLE], "name"), (STREETS, "address"),
+        (POINTS, "coordinates"), ([f"POINT({p.replace(',', '')})" for p in POINTS], "coordinates"),
+        (["Academy Dinosaur", "Ace Goldfinger", "African Egg"] * 2, None), (["3 pack", "500 g", "12 pieces"], None),
+        (["New York", "San Jose", "Los Angeles", "El Paso"], None), (["1.5, 2.5", "1.0, 2.0", "3.5, 4.5"], None),
+    ],
+)  # fmt: skip
+def test_people_and_places_are_recognised_by_what_is_written(sample, expected):
+    """Under a name that says nothing, in a table that is about nobody."""
+    assert recognise("t", Column("field_7", Kind.TEXT, "text"), pa.array(sample)) == expected
+
+
 def test_all_words_are_known():
     """What is expected above covers every provider."""
-    assert {expected for *_, expected in CASES} == {*PROVIDERS, None}
+    assert {expected for *_, expected in CASES} | {"coordinates"} == {*PROVIDERS, None}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ A nominal column goes through the rank code like a number, so the order of its v
 are confused first. `order_by_meaning` puts values next to each other that go with the same values elsewhere. Categories
 of which one fixes another (an operation and its type) are coded as one variable, whose values are the tuples that
 occur: then the rule between them holds in every synthetic row.
+
+Values and tuples that few rows hold are not learned: such a row counts as one of those that are most like it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["category_codes", "joint_groups", "order_by_meaning"]
+__all__ = ["category_codes", "joint_groups", "order_by_meaning", "redraw_rare"]
 
 # How many tuples a joint code may have, by how much the columns depend on one another: mutual information as a share of
 # the smaller entropy. The more of the row goes into one code, the less its parts are heard one by one.
@@ -77,6 +79,31 @@ def _dependence(a: np.ndarray, b: np.ndarray) -> tuple[float, int]:
 def _entropy(counts: np.ndarray) -> float:
     p = counts[counts > 0] / counts.sum()
     return float(-(p * np.log(p)).sum())
+
+
+def redraw_rare(codes: np.ndarray, tuples: np.ndarray, common: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The codes with those of rare tuples replaced, int64 ``(n,)``.
+
+    A rare tuple's rows are shared out among the common tuples that agree with it most, by these tuples' shares. What
+    one column fixes in another stays so: only tuples that occur are given.
+
+    Args:
+        codes: int64 ``(n,)``, the row of ``tuples`` each row holds.
+        tuples: int64 ``(n_tuples, n_members)``.
+        common: bool ``(n_tuples,)``, at least one of them true.
+        weights: int64 ``(n_members,)``, what agreement in a member counts.
+    """
+    counts = np.bincount(codes, minlength=len(tuples))
+    alone = tuples.shape[1] == 1  # then no tuple agrees with a rare one, and all of them get the same
+    found, target = codes.copy(), np.flatnonzero(common)
+    for rare in [np.flatnonzero(~common)] if alone else np.flatnonzero(~common)[:, None]:
+        agreeing = (tuples[target] == tuples[rare[:1]]) @ weights
+        like = target[agreeing == agreeing.max()]
+        rows = np.flatnonzero(np.isin(codes, rare))
+        # Multiples of the golden ratio modulo 1 fill the shares evenly, whatever order the rows stand in.
+        at = np.arange(1, len(rows) + 1) * 0.6180339887498949 % 1
+        found[rows] = like[np.searchsorted(np.cumsum(counts[like]) / counts[like].sum(), at).clip(max=len(like) - 1)]
+    return found
 
 
 def order_by_meaning(codes: np.ndarray, n_values: int, context: np.ndarray) -> np.ndarray:

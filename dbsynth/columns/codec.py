@@ -6,7 +6,7 @@ them are coded together. What the engines learn is how the resulting normal vari
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,16 +15,18 @@ from scipy.special import ndtri
 
 from ..groups import group_means
 from ..schema import Column, Kind
-from .categories import category_codes, joint_groups, order_by_meaning
-from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
+from .categories import category_codes, joint_groups, order_by_meaning, redraw_rare
+from .numbers import DAY, NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
 from .order import MOMENTS, columns_before, times_in_unit
-from .ranks import Quantiles, learn_quantiles, rank_intervals
+from .ranks import Quantiles, learn_quantiles, pool_rare, rank_intervals
 
 __all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
 
 NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
 _FEW_NUMBERS = 12  # values of a number that may be coded together with categories
+_COMMON = 0.5  # least share of rows whose tuples are not rare, for columns to be coded together
+_YEARS = 1461.0  # days
 _ONE_HOT = 12  # commonest categories of a column that give the other columns' categories their meaning
 
 
@@ -99,11 +101,17 @@ class Categorical:
 
 @dataclass
 class TableData:
-    """What the codecs are learned from: one table's rows, which columns to model, and numbers about each row."""
+    """What the codecs are learned from: one table's rows, which columns to model, and numbers about each row.
+
+    Attributes:
+        extras: float64 ``(n_rows,)`` each, NaN where there is none.
+        rare: by column, how many rows must hold a value for it to be learned; 1 for those that are not there.
+    """
 
     rows: pa.Table
     columns: Sequence[Column]
-    extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # float64 (n_rows,), NaN where there is none
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rare: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -262,7 +270,8 @@ def _draft(data: TableData) -> _Draft:
     before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
     told_after = {name: position for position, name in enumerate(before)}
     in_order = sorted(kinds, key=lambda name: told_after.get(name, -1))
-    numeric = {n: _numeric(n, arrays, kinds, before.get(n)) for n in in_order if kinds[n] in NUMERIC_KINDS}
+    rare = {name: data.rare.get(name, 1) for name in kinds}
+    numeric = {n: _numeric(n, arrays, kinds, before.get(n), rare[n]) for n in in_order if kinds[n] in NUMERIC_KINDS}
     nominal = {name: category_codes(arrays[name]) for name in in_order if name not in numeric}
     for name, variables in numeric.items():
         null = arrays[name].is_null().to_numpy(zero_copy_only=False) | np.isnan(to_numbers(arrays[name], kinds[name]))
@@ -270,23 +279,58 @@ def _draft(data: TableData) -> _Draft:
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
         elif name not in before and _has_few_values(variables):
-            codes, values = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
+            codes, values = category_codes(pa.array(pool_rare(to_numbers(arrays[name], kinds[name]), rare[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
-    joint = []
-    for group in _groups(nominal, numeric, data.rows.num_rows):
-        for name in group:
-            numeric.pop(name, None)
-        tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
-        members = [tuple(nominal[name][1][k] for name, k in zip(group, t, strict=True)) for t in tuples.tolist()]
-        joint.append((tuple(group), codes.reshape(-1).astype(np.int64), members))
+    joint = [
+        found
+        for group in _groups(nominal, numeric, data.rows.num_rows)
+        for found in _coded_together(group, nominal, numeric, rare)
+    ]
+    for name in [name for group, _, _ in joint for name in group]:
+        numeric.pop(name, None)
     drafts = [variable for variables in numeric.values() for variable in variables]
     for name, x in data.extras.items():
         drafts.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
     return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
 
 
+def _coded_together(
+    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str], rare: Mapping[str, int]
+) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:
+    """The columns of a group, the code of each row, and the tuples coded: those that are not rare.
+
+    Where most rows would hold a rare tuple, its columns are coded one by one.
+    """
+    tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
+    codes = codes.reshape(-1).astype(np.int64)
+    members = [tuple(nominal[name][1][k] for name, k in zip(group, t, strict=True)) for t in tuples.tolist()]
+    protected = np.array([rare.get(name, 1) > 1 for name in group])  # marks of nulls, truths and enums are not
+    least = max(rare.get(name, 1) for name in group)
+    common = _held_often(codes, tuples[:, protected], least)
+    # A null is no value: beside values that are common one by one it tells nothing.
+    alone = [_held_often(codes, tuples[:, [k]], least) | ~protected[k] for k in range(len(group))]
+    null = np.array([[value is None for value in member] for member in members], dtype=bool).reshape(tuples.shape)
+    common |= null.any(axis=1) & (np.stack(alone, axis=1) | null).all(axis=1)
+    if len(group) > 1 and common[codes].mean() < _COMMON:
+        ones = [[name] for name in group if name not in numeric]
+        return [found for one in ones for found in _coded_together(one, nominal, numeric, rare)]
+    if common.any() and not common.all():
+        codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
+        codes = np.unique(codes, return_inverse=True)[1]
+        members = [member for member, held in zip(members, common, strict=True) if held]
+    return [(tuple(group), codes, members)]
+
+
+def _held_often(codes: np.ndarray, tuples: np.ndarray, least: int) -> np.ndarray:
+    """Which of the tuples, int64 ``(n_tuples, n_members)``, stand in that many rows at least, bool ``(n_tuples,)``."""
+    if tuples.shape[1] == 0 or len(codes) == 0:
+        return np.ones(len(tuples), dtype=bool)
+    alike = np.unique(tuples, axis=0, return_inverse=True)[1].reshape(-1)
+    return (np.bincount(alike[codes]) >= least)[alike]
+
+
 def _numeric(
-    name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], earlier: str | None
+    name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], earlier: str | None, rare: int
 ) -> list[tuple[Numeric, np.ndarray, np.ndarray]]:
     """The variables of a column with an order of its own, with the bounds of each row's interval."""
     variables = []
@@ -295,9 +339,18 @@ def _numeric(
         if earlier is not None and number.part != "time":
             x, after = x - times_in_unit(arrays[earlier], kinds[earlier], kinds[name], number.part), earlier
         null = np.isnan(x)
-        quantiles = learn_quantiles(x if null.all() else x[~null])
+        quantiles = learn_quantiles(x if null.all() else x[~null], rare, _grain(kinds[name], number.part))
         variables.append((Numeric(name, number.part, number.step, quantiles, after), *_known_intervals(x, null)))
     return variables
+
+
+def _grain(kind: Kind, part: str) -> float | None:
+    """In what the range of a handful of values is told: four years of days, the whole day, or by the first digit."""
+    if kind is Kind.DATE or part == "day":
+        return _YEARS
+    if kind is Kind.TIME or part == "time":
+        return DAY
+    return _YEARS * DAY if kind in MOMENTS else None
 
 
 def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> bool:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,26 @@ from ..schema import Column, Kind, Table, arrow_type
 from .distinct import choose, distinct_texts, spread
 from .documents import draw_documents
 from .fabricator import NUMERIC, SHAPED, Fabricator, learn_fabricator
+from .faked import draw_faked
 from .native import draw_binary, draw_ip, draw_mac, draw_native, draw_uuids
-from .patterns import DIGITS, UPPER, capacity, draw_shapes, shape_of, widen_shapes
+from .patterns import DIGITS, UPPER, capacity, draw_shapes, free_digits, shape_of, widen_shapes
 from .people import PERSON_FIELDS, PLACES, Persons, draw_person_field, draw_persons, draw_place
 from .personal import words_of
+from .places import LEVELS, draw_within, level_of, locales_of
 from .ranges import draw_range, integer_digits
-from .reserved import draw_url
+from .reserved import draw_coordinates, draw_url
 from .texts import draw_written
+from .unlike import is_unlike
 from .wording import draw_words
 
 __all__ = ["Fabricator", "fabricate", "fabricate_table", "learn_fabricator"]
 
 _PARTS = frozenset({"first", "last", "middle", "second", "full", "given", "family", "user", "e"})  # … _name, … _mail
 _STRICT = ("choice", "ip", "json", "mac", "uuid", "written")  # where a code in place of a value would be no value
-_WIDER = (None, 0, 1, 2, 4, 8, 12)  # digits added to shapes that are too few; None is as learned
+_NESTED = ("city", "country", "postcode")
+_PER_UNLIKE = 4  # texts drawn for one that is surely no real value: a third of all are
+_NO_MORE = 1  # digits added to get away from the real values
+_MORE_DIGITS = (1, 2, 4, 8, 12)  # added to shapes that are too few
 
 
 def fabricate(fabricator: Fabricator, column: Column, n: int, rng: np.random.Generator) -> pa.Array:
@@ -48,9 +55,13 @@ def fabricate(fabricator: Fabricator, column: Column, n: int, rng: np.random.Gen
 
 
 def fabricate_table(
-    fabricators: Mapping[str, Fabricator], table: Table, n: int, rng: np.random.Generator
-) -> dict[str, pa.Array]:
-    """Invented values for the named columns of a table, in which first name, full name, e-mail and user name agree.
+    fabricators: Mapping[str, Fabricator], table: Table, n: int, rng: np.random.Generator,
+    given: Mapping[str, pa.Array] | None = None,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """Invented values for the named columns of a table, in which those of one person and of one place agree.
+
+    Args:
+        given: columns of these rows that are not invented, which tell of the place.
 
     Raises:
         SchemaError: as `fabricate`.
@@ -59,10 +70,56 @@ def fabricate_table(
     found: dict[str, pa.Array] = {}
     for names in _same_person(fabricators):
         found.update(_draw_persons_columns({name: pairs[name] for name in names}, n, rng))
+    found.update(_draw_places(pairs, given or {}, n, rng))
     for name, (fabricator, column) in pairs.items():
         if name not in found:
             found[name] = fabricate(fabricator, column, n, rng)
     return {name: found[name] for name in fabricators}
+
+
+def _draw_places(
+    pairs: Mapping[str, tuple[Fabricator, Column]], given: Mapping[str, pa.Array], n: int, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """The cities, postcodes and what else is of a place, each within the coarser columns of the same address."""
+    parts: dict[str, dict[str, str]] = {}
+    for name in [*given, *pairs]:
+        if place := level_of(name):
+            parts.setdefault(place[1], {}).setdefault(place[0], name)
+    found: dict[str, pa.Array] = {}
+    for names in parts.values():
+        told: dict[str, pa.Array] = {}
+        for level in [level for level in LEVELS if level in names]:
+            name = names[level]
+            if name in pairs and n and pairs[name][0].how in _NESTED:
+                found[name] = _draw_place_within(*pairs[name], told, n, rng)
+            elif name in pairs:
+                continue
+            told[level] = found.get(name, given.get(name))
+    return found
+
+
+def _draw_place_within(
+    fabricator: Fabricator, column: Column, told: Mapping[str, pa.Array], n: int, rng: np.random.Generator
+) -> pa.Array:
+    """A column of places within the coarser columns that are told."""
+    language = fabricator.settings.get("language", "en_US")
+    locales = locales_of(told.get("country"), n, language)
+
+    def draw(rows: np.ndarray) -> pa.Array:
+        if fabricator.how == "postcode" or len(set(locales[rows])) < 2:
+            return of_locale(locales[rows[0]], len(rows))
+        texts = pa.nulls(len(rows), pa.string())
+        for locale in sorted(set(locales[rows])):
+            here = locales[rows] == locale
+            texts = pc.replace_with_mask(texts, pa.array(here), of_locale(locale, int(here.sum())))
+        return texts
+
+    def of_locale(locale: str, k: int) -> pa.Array:
+        style = {**fabricator.settings} | ({"language": locale, "mixed": False} if locale != language else {})
+        return _draw(replace(fabricator, unique=True, settings=style), column, k, rng)
+
+    coarser = [array for level, array in told.items()]
+    return _typed(draw_within(coarser, fabricator.repeats, n, rng, draw), column)
 
 
 def _same_person(fabricators: Mapping[str, Fabricator]) -> list[list[str]]:
@@ -154,6 +211,8 @@ def _draw_texts(fabricator: Fabricator, column: Column, n: int, rng: np.random.G
         "json": lambda: _fitting(draw_documents(settings, n, rng, _draw_strings), length),
         "native": lambda: draw_native(settings, n, rng),
         "choice": lambda: choose(settings["shares"], n, rng),
+        "coordinates": lambda: draw_coordinates(settings, n, rng),
+        "faker": lambda: draw_faked(settings, n, rng, length, digits),
     }
     return ways[how]()
 
@@ -171,35 +230,59 @@ def _fitting(documents: pa.Array, length: int | None) -> pa.Array:
 
 
 def _draw_shaped(fabricator: Fabricator, column: Column, n: int, rng: np.random.Generator) -> pa.Array:
-    """Texts of the learned shapes; where they must differ and the shapes are too few, wider ones."""
-    learned, check = fabricator.settings["shapes"], fabricator.settings.get("check")
-    if not fabricator.unique:
-        return draw_shapes(learned, n, rng, check=check)
+    """Texts of the learned shapes, or of wider ones where these have too few that differ and are no real values."""
+    settings, unique = fabricator.settings, fabricator.unique
+    check, unlike = settings.get("check"), settings.get("unlike")
     length = integer_digits(column) if column.kind in NUMERIC else column.length
-    texts = pa.array([], pa.string())
-    for wider in _WIDER:
-        shapes = learned if wider is None else widen_shapes(learned, wider, length)
-        if sum(capacity(shape) for shape in shapes) >= n:
-            texts = distinct_texts(lambda rows, _: _drawn(shapes, len(rows), rng, check), n)  # noqa: B023
-            if len(texts) == n:
-                return texts
-    return _enough(texts, fabricator, column, n, rng)
+    found = pa.array([], pa.string())
+    for shapes, digits in _ever_wider(fabricator, length):
+        room = sum(capacity(shape) for shape in shapes)
+        if unique and room < n:
+            continue
+        more = n if unlike is None else _PER_UNLIKE * n + 40
+        texts = _drawn(shapes, min(more, room) if unique else more, rng, check, unique)
+        free = texts if unlike is None else texts.filter(pa.array(is_unlike(texts, unlike)))
+        if len(free) >= n:
+            return free.slice(0, n)
+        if len(found) < n:  # real values among them: only where there is no more room
+            found = texts.take(pa.array(rng.permutation(len(texts))[:n]))
+        if len(found) == n and digits >= _NO_MORE:
+            return found
+    return found if len(found) == n else _enough(found, fabricator, column, n, rng)
 
 
-def _drawn(shapes: list[dict], n: int, rng: np.random.Generator, check: str | None) -> pa.Array:
-    return draw_shapes(shapes, n, rng, unique=True, check=check)
+def _ever_wider(fabricator: Fabricator, length: int | None) -> Iterator[tuple[list[dict], int]]:
+    """The learned shapes, then wider ones, with the digits that were added."""
+    learned = fabricator.settings["shapes"]
+    yield learned, 0
+    if fabricator.settings.get("exact"):
+        return
+    yield widen_shapes(learned, 0, length), 0
+    if fabricator.how == "pattern":  # elsewhere fixed digits may be those that are set aside
+        learned = free_digits(learned)
+        yield learned, 0
+    for digits in _MORE_DIGITS if fabricator.unique else ():
+        yield widen_shapes(learned, digits, length), digits
+
+
+def _drawn(shapes: list[dict], n: int, rng: np.random.Generator, check: str | None, unique: bool) -> pa.Array:
+    if not unique:
+        return draw_shapes(shapes, n, rng, check=check)
+    return distinct_texts(lambda rows, _: draw_shapes(shapes, len(rows), rng, unique=True, check=check), n)
 
 
 def _enough(values: pa.Array, fabricator: Fabricator, column: Column, n: int, rng: np.random.Generator) -> pa.Array:
     """The values if there are `n` of them; else, for short text, codes of all letters and digits; else SchemaError."""
     if len(values) >= n:
         return values
-    if column.kind is Kind.TEXT and fabricator.how not in _STRICT:
+    if column.kind is Kind.TEXT and fabricator.how not in _STRICT and not fabricator.settings.get("exact"):
         width = min(column.length or 12, 12)
         shapes = [shape_of([DIGITS + UPPER] * width)]
         if capacity(shapes[0]) >= n:
             return draw_shapes(shapes, n, rng, unique=True)
     where = f"column {column.name!r} of table {fabricator.table!r}"
+    if fabricator.settings.get("exact"):
+        raise SchemaError(f"{where} must hold {n} different values, and its pattern has fewer; make the pattern longer")
     raise SchemaError(
         f"{where} must hold {n} different values, but its type {column.native_type!r} has room for fewer; "
         "ask for fewer rows, make the column wider, or take it out of the unique key"

@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 from ..schema import Column, Kind
 from .distinct import repeat_ranks
 from .documents import learn_documents
+from .faked import own_word
 from .native import learn_native, magic_of
-from .patterns import learn_shapes, positions_of, shape_of
+from .patterns import capacity, learn_shapes, positions_of, read_pattern, shape_of
 from .people import PERSON_FIELDS, PLACES, learn_style
 from .personal import recognise, words_of
 from .ranges import integer_digits, learn_range
-from .reserved import learn_reserved, learn_url
+from .reserved import learn_coordinates, learn_reserved, learn_url
 from .texts import is_code, keywords, learn_plain, learn_written
+from .unlike import learn_unlike
 from .wording import language_of, script_language
 
 __all__ = ["NUMERIC", "SHAPED", "Fabricator", "learn_fabricator"]
@@ -50,7 +52,7 @@ class Fabricator:
     """How the values of one column are invented. Plain data: `to_json` and `from_json` are inverse to each other.
 
     `how` is the word for the way: one of `personal.PROVIDERS`, or "pattern", "words", "uuid", "binary", "json",
-    "native", "range", "written", "choice", "null". `settings` is what that way has learned.
+    "native", "range", "written", "choice", "faker", "null". `settings` is what that way has learned.
     """
 
     how: str
@@ -70,7 +72,10 @@ class Fabricator:
         return cls(**data)
 
 
-def learn_fabricator(table: str, column: Column, values: pa.Array, *, unique: bool) -> Fabricator:
+def learn_fabricator(
+    table: str, column: Column, values: pa.Array, *, unique: bool, provider: str | None = None,
+    pattern: str | None = None,
+) -> Fabricator:  # fmt: skip
     """The way to invent values like these.
 
     Args:
@@ -79,6 +84,8 @@ def learn_fabricator(table: str, column: Column, values: pa.Array, *, unique: bo
         values: the source's values, nulls allowed, of the Arrow type in which the column crosses the seam. An empty
             array is enough: the names and the type decide then.
         unique: whether no two of the invented values may be alike.
+        provider: what the values are, one of `faked.known_providers`; None recognises it.
+        pattern: the shape that all values shall have (`patterns.read_pattern`).
     """
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     values = values.drop_null()
@@ -86,12 +93,20 @@ def learn_fabricator(table: str, column: Column, values: pa.Array, *, unique: bo
         sample = values.take(pa.array(np.linspace(0, len(values) - 1, _SAMPLE).astype(np.int64)))
     else:
         sample = values
-    how, settings = _learn(table, column, sample, unique)
+    if pattern is not None:
+        how, settings = "pattern", {"shapes": [read_pattern(pattern)], "check": None, "exact": True}
+    else:
+        how, settings = _learn(table, column, sample, unique, provider)
+    if how in SHAPED:
+        room = float(sum(capacity(shape) for shape in settings["shapes"]))
+        settings = {**settings, "unlike": learn_unlike(values, room, f"{table}.{column.name}")}
     repeats = None if unique or how in ("range", "choice", "null", "written") else repeat_ranks(values)
     return Fabricator(how, table, column.name, unique, repeats, settings)
 
 
-def _learn(table: str, column: Column, values: pa.Array, unique: bool) -> tuple[str, dict[str, Any]]:
+def _learn(
+    table: str, column: Column, values: pa.Array, unique: bool, provider: str | None
+) -> tuple[str, dict[str, Any]]:
     if column.kind is Kind.UUID:
         return "uuid", {"upper": False}
     if column.kind is Kind.BINARY:
@@ -101,13 +116,15 @@ def _learn(table: str, column: Column, values: pa.Array, unique: bool) -> tuple[
     if column.kind in _TEMPORAL or column.kind is Kind.FLOAT:
         return "range", learn_range(column, values)
     if column.kind in NUMERIC:
-        return _learn_numbers(table, column, values, unique)
+        return _learn_numbers(table, column, values, unique, provider)
     texts = [str(value) for value in values.to_pylist()]
     if column.kind is Kind.JSON:
         return "json", learn_documents(texts, _learn_strings(table)) or {"compact": False, "root": _EMPTY}
     if column.kind is Kind.OTHER:
         return _learn_other(column, texts)
-    return _learn_text(table, column, values, texts, unique)
+    if provider and own_word(provider) is None:
+        return "faker", {"provider": provider, "language": language_of(texts)}
+    return _learn_text(table, column, values, texts, unique, provider)
 
 
 _EMPTY = {"kinds": {"object": 1.0}, "keys": {}}
@@ -129,8 +146,10 @@ def _choices(column: Column, values: pa.Array) -> dict[str, float]:
     return {word: times / len(values) for word, times in counts.items() if times >= 5} or {"": 1.0}
 
 
-def _learn_numbers(table: str, column: Column, values: pa.Array, unique: bool) -> tuple[str, dict[str, Any]]:
-    provider = recognise(table, column, values)
+def _learn_numbers(
+    table: str, column: Column, values: pa.Array, unique: bool, provider: str | None
+) -> tuple[str, dict[str, Any]]:
+    provider = own_word(provider) if provider else recognise(table, column, values)
     whole = column.kind is Kind.INTEGER or not column.scale
     if provider not in SHAPED or not whole or len(values) == 0:
         return "range", learn_range(column, values)
@@ -164,9 +183,9 @@ def _learn_other(column: Column, texts: list[str]) -> tuple[str, dict[str, Any]]
 
 
 def _learn_text(
-    table: str, column: Column, values: pa.Array, texts: list[str], unique: bool
+    table: str, column: Column, values: pa.Array, texts: list[str], unique: bool, provider: str | None
 ) -> tuple[str, dict[str, Any]]:
-    provider = recognise(table, column, values)
+    provider = own_word(provider) if provider else recognise(table, column, values)
     texts = [text for text in texts if text.strip()]
     if provider in PERSON_FIELDS or provider in PLACES:
         return provider, learn_style(texts, _language(provider, texts))
@@ -179,6 +198,8 @@ def _learn_text(
     if provider == "mac":
         marks = Counter(next((c for c in text if not c.isalnum()), "") for text in texts) or Counter(":")
         return "mac", {"separator": marks.most_common(1)[0][0], "upper": "".join(texts).isupper()}
+    if provider == "coordinates":
+        return "coordinates", learn_coordinates(texts)
     if provider in ("latitude", "longitude"):
         written = learn_written(texts, numbers=True)
         if written:

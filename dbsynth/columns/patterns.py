@@ -10,6 +10,7 @@ What is kept is common to many: a shape counts at least 5 rows, a fixed letter o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -28,8 +29,10 @@ __all__ = [
     "common_shapes",
     "distinct_integers",
     "draw_shapes",
+    "free_digits",
     "learn_shapes",
     "positions_of",
+    "read_pattern",
     "shape_of",
     "signature",
     "widen_shapes",
@@ -116,6 +119,16 @@ def positions_of(shape: Shape) -> list[str]:
     return [alphabet for alphabet, times in shape["runs"] for _ in range(times)]
 
 
+def read_pattern(pattern: str) -> Shape:
+    r"""The shape that a pattern spells: # a digit, ? a capital letter, * either, a backslash before a plain character.
+
+    >>> positions_of(read_pattern(r"A\#-#"))
+    ['A', '#', '-', '0123456789']
+    """
+    wild = {"#": DIGITS, "?": UPPER, "*": DIGITS + UPPER}
+    return shape_of([found[1:] or wild.get(found, found) for found in re.findall(r"\\.|.", pattern, re.DOTALL)])
+
+
 def _split(rows: list[str], total: int, depth: int) -> list[Shape]:
     """The shapes of rows of one signature: one, or one per common prefix of letters (``DE-…``, ``US-…``)."""
     classes = signature(rows[0])
@@ -167,7 +180,7 @@ def _alphabet(column: np.ndarray, hexadecimal: str | None) -> str:
     if classes == {"9"}:
         if n >= 100:
             return common
-        return DIGITS if "0" in chars or n < _MIN_VALUES else DIGITS[1:]
+        return DIGITS if "0" in chars or (n < _MIN_VALUES and len(chars) < 9) else DIGITS[1:]
     if "L" in classes or (n >= 400 and len(classes) == 1):
         return common or LOWER
     full = "".join(a for c, a in (("9", DIGITS), ("A", UPPER), ("a", LOWER)) if c in classes)
@@ -261,7 +274,11 @@ def widen_shapes(shapes: list[Shape], digits: int, length: int | None) -> list[S
     """
     widened = []
     for shape in shapes:
-        positions = [_whole_class(alphabet) for alphabet in positions_of(shape)]
+        positions = positions_of(shape)
+        leading = positions[:1]
+        positions = [_whole_class(alphabet) for alphabet in positions]
+        if positions and positions[0] == DIGITS and "0" not in leading[0]:
+            positions[0] = DIGITS[1:]  # a number has no leading zeros
         room = digits if length is None else min(digits, max(length - len(positions), 0))
         at = max((i + 1 for i, a in enumerate(positions) if a == DIGITS), default=len(positions))
         positions[at:at] = [DIGITS] * room
@@ -269,6 +286,21 @@ def widen_shapes(shapes: list[Shape], digits: int, length: int | None) -> list[S
             positions[-1] = DIGITS  # nothing is free and no position may be added
         widened.append(shape_of(positions, shape["share"]))
     return widened
+
+
+def free_digits(shapes: list[Shape]) -> list[Shape]:
+    """The shapes with all digits free in runs in which one is: the zeros that a counter has not come to yet."""
+    freed = []
+    for shape in shapes:
+        positions = positions_of(shape)
+        digits = [set(alphabet) <= set(DIGITS) for alphabet in positions]
+        for i in range(len(positions)):
+            start = i - next((k for k in range(i) if not digits[i - 1 - k]), i)
+            end = next((k for k in range(i, len(positions)) if not digits[k]), len(positions))
+            if digits[i] and any(len(alphabet) > 1 for alphabet in positions[start:end]):
+                positions[i] = DIGITS if i or "0" in positions[i] else DIGITS[1:]
+        freed.append(shape_of(positions, shape["share"]))
+    return freed
 
 
 def _whole_class(alphabet: str) -> str:

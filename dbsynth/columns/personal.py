@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib import import_module
 
 import pyarrow as pa
 
@@ -19,9 +21,9 @@ from .vocabulary import ALONE, AMBIGUOUS, COMPANIES, HOLLOW, NAMES, PEOPLE, PHRA
 __all__ = ["PROVIDERS", "is_about_people", "recognise", "words_of"]
 
 PROVIDERS = (
-    "address", "card_number", "city", "company", "date_of_birth", "email", "first_name", "iban", "ip", "last_name",
-    "latitude", "longitude", "mac", "name", "national_id", "password", "phone", "postcode", "street", "url",
-    "user_name",
+    "address", "card_number", "city", "company", "coordinates", "date_of_birth", "email", "first_name", "iban", "ip",
+    "last_name", "latitude", "longitude", "mac", "name", "national_id", "password", "phone", "postcode", "street",
+    "url", "user_name",
 )  # fmt: skip
 
 _SAMPLE = 500
@@ -145,6 +147,13 @@ _SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 _HASH = re.compile(r"\$(2[aby]|argon2id?|5|6|1)\$.+|pbkdf2_\w+\$.+|\{S?SHA\d*\}.+")
 _FULL_NAME = re.compile(r"[^\W\d_][\w.'’-]*( [^\W\d_][\w.'’-]*){1,3}")
 _CODE = re.compile(r"[A-Za-z]?\d[\d\-./ ]*")
+_DEGREES = r"[-+]?\d{1,3}\.\d{3,}"
+_COORDINATES = re.compile(rf"(POINT ?\()?{_DEGREES}(, ?|; ?| ){_DEGREES}\)?", re.I)
+_STREET = re.compile(
+    r"\d+\w?,? (avenue|rue|chemin|boulevard|impasse|place) .*"
+    r"|.*(str\.?|stra(ß|ss)e|weg|platz|gasse|allee|straat|laan|gatan|gata)\b,? \d+.*"
+    r"|(rue|via|viale|piazza|calle|avenida|rua|ulica|ul\.|plaza)\b.* \d+.*", re.I,
+)  # fmt: skip
 
 
 def is_iban(text: str) -> bool:
@@ -214,6 +223,43 @@ def _is_degree(value: str) -> bool:
         return False
 
 
+def _is_persons_name(text: str) -> bool:
+    """Whether the text is a first name and a last name that Faker knows, in either order."""
+    words = text.casefold().replace(",", " ").split()
+    if not 2 <= len(words) <= 4 or not _FULL_NAME.fullmatch(text.replace(",", "")):
+        return False
+    first, last = _known_names()
+    return (words[0] in first and words[-1] in last) or (words[0] in last and words[-1] in first)
+
+
+def _is_address(text: str) -> bool:
+    """Whether the text is a street and a number, as ten languages write them."""
+    words = text.casefold().replace(",", " ").replace(".", " ").split()
+    english = bool(re.match(r"\d+\w? ", text)) and not _street_words().isdisjoint(words[2:])
+    return english or bool(_STREET.fullmatch(text))
+
+
+@lru_cache(maxsize=1)
+def _street_words() -> frozenset[str]:
+    """What ends the name of an English street, case folded, from Faker's list; in full and abbreviated."""
+    words = import_module("faker.providers.address.en_US").Provider.street_suffixes
+    short = ("st", "rd", "ave", "ln", "dr", "blvd", "ct", "sq", "hwy", "pkwy", "ter", "pl")
+    return frozenset((*(word.casefold() for word in words), *short))
+
+
+@lru_cache(maxsize=1)
+def _known_names() -> tuple[frozenset[str], frozenset[str]]:
+    """First and last names of several languages, case folded, from Faker's lists."""
+    found: tuple[set[str], set[str]] = (set(), set())
+    for locale in ("de_DE", "en_GB", "en_US", "es_ES", "fr_FR", "it_IT", "nl_NL", "pl_PL", "pt_BR", "sv_SE"):
+        provider = import_module(f"faker.providers.person.{locale}").Provider
+        for names, kinds in zip(found, (("first_names", "first_names_male", "first_names_female"), ("last_names",)),
+                                strict=True):  # fmt: skip
+            for kind in kinds:
+                names.update(name.casefold() for name in getattr(provider, kind, ()))
+    return frozenset(found[0]), frozenset(found[1])
+
+
 def _by_content(column: Column, values: list[str]) -> str | None:
     """What the sample alone shows beyond doubt."""
     if column.kind is Kind.OTHER:
@@ -235,5 +281,8 @@ def _by_content(column: Column, values: list[str]) -> str | None:
         ("national_id", _SSN.fullmatch, 0.9),
         ("phone", lambda v: _PHONE.fullmatch(v) and 7 <= _digits(v) <= 15, 0.8),
         ("password", _HASH.fullmatch, 0.8),
+        ("coordinates", _COORDINATES.fullmatch, 0.9),
+        ("address", _is_address, 0.6),
+        ("name", _is_persons_name, 0.5),
     ]
     return next((provider for provider, holds, least in tests if _share(values, holds) >= least), None)

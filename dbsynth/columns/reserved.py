@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from .distinct import choose, join, pick
 from .patterns import DIGITS, LOWER, UPPER, Shape, common_shapes, learn_shapes, positions_of, shape_of
 
-__all__ = ["draw_url", "learn_reserved", "learn_url"]
+__all__ = ["draw_coordinates", "draw_url", "learn_coordinates", "learn_reserved", "learn_url"]
 
 
 def learn_reserved(provider: str, values: list[str], *, unique: bool, length: int | None) -> dict[str, Any]:
@@ -105,6 +105,32 @@ def _passwords(values: list[str], unique: bool) -> list[Shape]:
         start = Counter(value[:4] for value in bcrypt).most_common(1)[0][0]
         return [shape_of([*start, *"12$", *[UPPER + LOWER + DIGITS] * 53])]
     return learn_shapes(values)
+
+
+# -------------------------------------------------------------------------------------------------------- coordinates
+
+
+def learn_coordinates(values: list[str]) -> dict[str, Any]:
+    """How pairs of coordinates are written, and the box of whole degrees in which nearly all of them lie."""
+    pairs = [re.findall(r"[-+]?\d+\.\d+", value) for value in values]
+    known = [[float(x) for x in pair] for pair in pairs if len(pair) == 2]
+    numbers = np.array(known or [[-60.0, -170.0], [60.0, 170.0]])
+    low, high = (np.quantile(numbers, q, axis=0) for q in (0.05, 0.95))
+    between = Counter(re.sub(r"[-+]?\d+\.\d+", "\0", value) for value in values).most_common(1)
+    digits = Counter(len(pair[0].partition(".")[2]) for pair in pairs if pair).most_common(1)
+    return {
+        "low": np.floor(low).tolist(), "high": (np.floor(high) + 1).tolist(), "digits": digits[0][0] if digits else 5,
+        "form": between[0][0] if between and between[0][0].count("\0") == 2 else "\0,\0",
+    }  # fmt: skip
+
+
+def draw_coordinates(settings: dict[str, Any], n: int, rng: np.random.Generator) -> pa.Array:
+    """Pairs somewhere in the box."""
+    low, high = np.array(settings["low"]), np.array(settings["high"])
+    pairs = low + (high - low) * rng.random((n, 2))
+    before, between, after = settings["form"].split("\0")
+    first, second = (np.char.mod(f"%.{settings['digits']}f", column) for column in pairs.T)
+    return join(before, pa.array(first, pa.string()), between, pa.array(second, pa.string()), after)
 
 
 # ------------------------------------------------------------------------------------------------------ web addresses
