@@ -10,7 +10,7 @@ from typing import Any
 from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 from .ddl import SQLITE
-from .sqlite_sql import TableText, parse_create_table
+from .sqlite_sql import TableText, affinity, parse_create_table
 
 __all__ = ["read_schema"]
 
@@ -129,12 +129,12 @@ def _by_values(connection: sqlite3.Connection, table: Table) -> Table:
         wanted = [expression for column in part for expression in _counts(column)]
         counts = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
         for i, column in enumerate(part):
-            columns.append(_decide(column, column.name in table.primary_key, *counts[7 * i : 7 * i + 7]))
+            columns.append(_decide(column, column.name in table.primary_key, *counts[8 * i : 8 * i + 8]))
     return replace(table, columns=tuple(columns))
 
 
 def _counts(column: Column) -> list[str]:
-    """Seven counts of a column's values: by storage class, not valid for its kind, longer than a date."""
+    """Eight counts of a column's values: by storage class, not valid for its kind, no date's length, beyond a float."""
     name = SQLITE.quote(column.name)
     classes = [f"total(typeof({name}) = '{c}')" for c in ("integer", "real", "text", "blob", "null")]
     valid = _VALID.get(column.kind, "1").replace("{0}", name)
@@ -142,25 +142,29 @@ def _counts(column: Column) -> list[str]:
         valid = f"{name} = round({name}, {column.scale}) AND abs({name}) < 1e{column.precision - column.scale}"
     if column.kind is Kind.TEXT and column.length is not None:
         valid = f"length({name}) <= {column.length}"
-    return [*classes, f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)", f"total(length({name}) <> 10)"]
+    return [
+        *classes, f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)", f"total(length({name}) <> 10)",
+        f"total(typeof({name}) = 'integer' AND {name} NOT BETWEEN -{2**53} AND {2**53})",
+    ]  # fmt: skip
 
 
 def _decide(
     column: Column, in_key: bool, integers: float, reals: float, texts: float, blobs: float, nulls: float,
-    invalid: float, not_dates: float,
+    invalid: float, not_dates: float, not_floats: float,
 ) -> Column:  # fmt: skip
     counts = {"integer": integers, "real": reals, "text": texts, "blob": blobs}
     classes = {name for name, count in counts.items() if count}
     column = replace(column, nullable=column.nullable or (in_key and nulls > 0 and not column.identity))
     kind = column.kind
-    if kind is Kind.DECIMAL and column.precision is None and classes <= {"integer", "real"}:
-        kind = Kind.FLOAT  # an open NUMERIC holds what its values say
-        if classes == {"integer"}:
-            kind = Kind.INTEGER
-    elif not classes:
-        kind = Kind.TEXT if kind is Kind.OTHER else kind
-    elif kind is Kind.OTHER or classes - _STORED.get(kind, {"text"}) or invalid:
-        kind = _observed(classes)
+    # 1 and 1.0 are two values where no affinity makes them one, and so are large integers and their floats.
+    are_floats = classes == {"real"} or (affinity(column.native_type) != "BLOB" and not not_floats)
+    is_open = kind is Kind.DECIMAL and column.precision is None  # an open NUMERIC holds what its values say
+    if not classes:
+        kind = Kind.FLOAT if is_open else Kind.TEXT if kind is Kind.OTHER else kind
+    elif is_open or kind is Kind.OTHER or classes - _STORED.get(kind, {"text"}) or invalid or (
+        kind is Kind.FLOAT and not are_floats
+    ):
+        kind = _observed(classes, are_floats)
     elif kind is Kind.TIMESTAMP and not not_dates:
         kind = Kind.DATE
     sized = kind is column.kind and not invalid  # VARCHAR(n) may hold more than n characters
@@ -170,9 +174,9 @@ def _decide(
     )  # fmt: skip
 
 
-def _observed(classes: set[str]) -> Kind:
+def _observed(classes: set[str], are_floats: bool) -> Kind:
     for kind in (Kind.INTEGER, Kind.FLOAT, Kind.BINARY):
-        if classes <= _STORED[kind]:
+        if classes <= _STORED[kind] and (are_floats or kind is not Kind.FLOAT):
             return kind
     return Kind.TEXT if classes == {"text"} else Kind.OTHER
 

@@ -20,7 +20,7 @@ from .keys import KeyUse, key_values, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
 
@@ -76,6 +76,7 @@ def _decode(
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
     marks = {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
+    columns = {name: _known(array, table.column(name), rng) for name, array in columns.items()}
     columns |= fabricate_table(learned.fabricators, table, n, rng)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
         for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
@@ -97,6 +98,17 @@ def _decode(
     position = np.empty(n, dtype=np.int64)
     position[moved] = np.arange(n)
     return columns, extras, position
+
+
+def _known(array: pa.Array, column: Column, rng: np.random.Generator) -> pa.Array:
+    """The values of a column that may not be null; what no number stands for (an infinity) takes another row's."""
+    if column.nullable or array.null_count == 0:
+        return array
+    known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
+    if len(known) == 0:
+        return pa.array(np.zeros(len(array), np.int64)).cast(pa.string()).cast(array.type)
+    rows = np.where(array.is_valid().to_numpy(zero_copy_only=False), np.arange(len(array)), rng.choice(known, len(array)))
+    return array.take(pa.array(rows))
 
 
 def _key_columns(
