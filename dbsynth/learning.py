@@ -12,6 +12,7 @@ from . import clava
 from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
 from .columns.fabricate import learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
+from .columns.ranges import largest_integer
 from .config import Settings
 from .encoded import Edge, EncodedDatabase
 from .errors import SchemaError
@@ -161,7 +162,7 @@ def _table_model(
     unique = {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
     to_invent = {c.name: c for c in plan.of(table.name, Fate.FABRICATED)}
     numbering = {}
-    for column in _own_key_columns(plan.schema, table):
+    for column in _own_key_columns(table, use):
         number = _learn_numbering(table, column, rows)
         if number is not None:
             numbering[column.name] = number
@@ -182,9 +183,9 @@ def _not_empty(values: pa.ChunkedArray, column: Column) -> pa.Array:
     return (values.filter(pc.invert(_is_empty(values))) if column.kind is Kind.TEXT else values).combine_chunks()
 
 
-def _own_key_columns(schema: Schema, table: Table) -> list[Column]:
+def _own_key_columns(table: Table, use: KeyUse) -> list[Column]:
     """Columns of the primary key that follow no parent."""
-    following = {name for key in schema.foreign_keys_of(table.name) for name in key.columns}
+    following = use.follows(table.name)
     return [table.column(name) for name in table.primary_key if name not in following]
 
 
@@ -196,7 +197,10 @@ def _learn_numbering(table: Table, column: Column, rows: pa.Table) -> Numbering 
     values = to_numbers(rows.column(column.name).combine_chunks(), column.kind)
     if table.primary_key == (column.name,):
         known = values[np.isfinite(values)]  # SQLite lets a primary key be null
-        return Numbering(int(known.min()) if len(known) else 1, 1)
+        first = int(known.min()) if len(known) else 1
+        if column.kind is not Kind.DATE and first + 10 * len(known) > largest_integer(column):
+            first = 1  # the real ones stand at the end of the type, where there is no room to go on
+        return Numbering(first, 1)
     others = tuple(name for name in table.primary_key if name != column.name)
     if len(values) == 0:
         return Numbering(1, 1, others)
@@ -205,6 +209,8 @@ def _learn_numbering(table: Table, column: Column, rows: pa.Table) -> Numbering 
     grouped = frame.groupby(list(others), sort=False)["value"]
     start = values.min()
     in_order = grouped.max() - start + 1 == grouped.size()
+    if column.kind is not Kind.DATE and start + 10 * len(values) > largest_integer(column):
+        return None
     return Numbering(int(start), 1, others) if in_order.mean() > 0.95 else None
 
 

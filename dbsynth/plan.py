@@ -106,14 +106,19 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
         ConfigError: a table to keep is not there, or refers to one that is not kept.
     """
     kept = _kept_tables(schema, read, rows, settings)
+    try:
+        use = use_keys(schema, kept)
+    except SchemaError:
+        use = None  # an obstacle
     columns: list[ColumnPlan] = []
     for table in schema.tables:
         values = read(table.name)
+        follows = use.follows(table.name) if use else {}
         for column in table.columns:
             fate, why = (
                 (Fate.KEPT, "its table is kept")
                 if table.name in kept and column.generated is None
-                else _fate(schema, table, column, values)
+                else _fate(table, column, values, follows)
             )
             columns.append(ColumnPlan(table.name, column.name, str(column.kind), fate, why))
     return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows))
@@ -183,12 +188,11 @@ def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], ro
     return named
 
 
-def _fate(schema: Schema, table: Table, column: Column, values: pa.Table) -> tuple[Fate, str]:
+def _fate(table: Table, column: Column, values: pa.Table, follows: Mapping[str, str]) -> tuple[Fate, str]:
     if column.generated is not None:
         return Fate.GENERATED, "the server computes it"
-    for key in schema.foreign_keys_of(table.name):
-        if column.name in key.columns:
-            return Fate.KEY, f"refers to {key.parent}"
+    if column.name in follows:
+        return Fate.KEY, f"refers to {follows[column.name]}"
     array = values.column(column.name).combine_chunks()
     if len(array) and array.null_count == len(array) and column.name not in table.primary_key:
         return Fate.NULL, "null in every row"

@@ -136,9 +136,9 @@ def _choices(column: Column, values: pa.Array) -> dict[str, float]:
 def _learn_numbers(table: str, column: Column, values: pa.Array, unique: bool) -> tuple[str, dict[str, Any]]:
     provider = recognise(table, column, values)
     whole = column.kind is Kind.INTEGER or not column.scale
-    if provider not in SHAPED or not whole or len(values) == 0:
-        return "range", learn_range(column, values)
     texts = [str(value) for value in values.to_pylist()]
+    if provider not in SHAPED or not whole or not texts or not all(text.isdigit() for text in texts):
+        return "range", learn_range(column, values)
     settings = learn_reserved(provider, texts, unique=unique, length=integer_digits(column))
     return provider, {**settings, "shapes": [_without_leading_zero(shape) for shape in settings["shapes"]]}
 
