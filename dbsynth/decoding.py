@@ -149,6 +149,11 @@ def _agree(
         )
         for key, rows in parents.items()
     ]  # fmt: skip
+    by_name = dict(zip(map(edge_name, parents), claims, strict=True))
+    for one, other in model.apart:
+        if one in by_name and other in by_name:
+            by_name[one].apart.append(by_name[other])
+            by_name[other].apart.append(by_name[one])
     covered = {name for key in parents for name in key.columns}
     return agree(claims, [columns for columns in unique if set(columns) <= covered], rng)
 
@@ -221,8 +226,9 @@ def _number(
     """The invented whole numbers of the key."""
     result = {}
     for name, numbering in learned.numbering.items():
-        if numbering.within:
-            frame = pa.table({c: columns[c] for c in numbering.within if c in columns}).to_pandas()
+        within = [c for c in numbering.within if c in columns]  # others are filled later
+        if within:
+            frame = pa.table({c: columns[c] for c in within}).to_pandas()
             groups = frame.groupby(list(frame.columns), sort=False)
             position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
         else:

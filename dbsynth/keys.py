@@ -108,7 +108,7 @@ def use_keys(schema: Schema, kept: Collection[str] = ()) -> KeyUse:
 
 
 def _filled(schema: Schema, key: ForeignKey, edges: list[ForeignKey]) -> tuple[str, ...]:
-    """The columns of an opened key that no other key fills and that are not at once those of the parent it refers to."""
+    """The columns of an opened key that no other key fills, and that are not at once its parent's own."""
     others = [k for k in edges if k.child == key.child and set(k.columns) & set(key.columns)]
     before = {name for k in others for name in k.columns}
     if key.is_self_reference:
@@ -141,7 +141,9 @@ def column_codes(arrays: Sequence[pa.Array]) -> list[np.ndarray]:
         columns = [column for _, column in pairs]
         if len({column.type for column in columns}) > 1:
             columns = [column.cast(pa.large_string()) for column in columns]
-    codes = joint_codes(pa.chunked_array([c for column in columns for c in column.chunks]), pa.chunked_array([], columns[0].type))[0]
+    type_ = columns[0].type
+    whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], type_)
+    codes = joint_codes(whole, pa.chunked_array([], type_))[0]
     return np.split(codes, np.cumsum([len(array) for array in arrays])[:-1])
 
 

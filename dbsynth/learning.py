@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from .schema import Column, ForeignKey, Kind, Schema, Table
 __all__ = ["learn"]
 
 _SORTED = 0.95  # rank correlation with the primary key from which rows count as stored in that order
+
+_BY_CHANCE = 5.0  # rows in which two keys would meet in one parent, so that their never doing so is a rule
 
 
 def learn(
@@ -68,7 +71,7 @@ def learn(
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: read(name) for name in plan.kept}
     engine = clava.fit(database, settings, progress=progress)
-    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine)
+    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents))
 
 
 def _real_parents(
@@ -110,6 +113,23 @@ def _distinct(schema: Schema, use: KeyUse) -> list[frozenset[str]]:
             if len(holders) > 1 and set(columns) <= covered:
                 found.append(frozenset(edge_name(key) for key in holders))
     return found
+
+
+def _apart(use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]) -> tuple[tuple[str, str], ...]:
+    """Pairs of keys to one parent whose rows never refer to the same one, where chance would have them do so."""
+    found = []
+    for one, other in combinations(use.edges, 2):
+        if (one.child, one.parent, one.parent_columns) != (other.child, other.parent, other.parent_columns):
+            continue
+        held = (parents[one] >= 0) & (parents[other] >= 0)
+        first, second = parents[one][held], parents[other][held]
+        n_parents = int(max(first.max(initial=0), second.max(initial=0))) + 1
+        by_chance = (np.bincount(first, minlength=n_parents) / max(len(first), 1)) @ np.bincount(
+            second, minlength=n_parents
+        )
+        if by_chance >= _BY_CHANCE and not (first == second).any():
+            found.append((edge_name(one), edge_name(other)))
+    return tuple(found)
 
 
 def _table_data(

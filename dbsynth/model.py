@@ -68,6 +68,7 @@ class DatabaseModel:
         fates: by table and column.
         kept: rows of the tables that are copied as they are.
         opened: by the foreign key's name (`edge_name`).
+        apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
     """
 
     schema: Schema
@@ -78,6 +79,7 @@ class DatabaseModel:
     kept: Mapping[str, pa.Table]
     opened: Mapping[str, Opened]
     engine: clava.ClavaModel
+    apart: tuple[tuple[str, str], ...] = ()
 
 
 def edge_name(key: ForeignKey) -> str:

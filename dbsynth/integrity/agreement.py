@@ -8,7 +8,7 @@ may not repeat each other are parted among the parents that agree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Claim:
         nullable: the columns in which the key may be null.
         one_to_one: no two rows may share a parent.
         fixed: the parents are to stay as they are.
+        apart: keys to the same table that never refer to the same row as this one.
     """
 
     parents: np.ndarray
@@ -46,6 +47,7 @@ class Claim:
     nullable: frozenset[str]
     one_to_one: bool = False
     fixed: bool = False
+    apart: list[Claim] = field(default_factory=list, repr=False)
 
 
 def agree(claims: Sequence[Claim], unique: Sequence[Sequence[str]], rng: np.random.Generator) -> np.ndarray:
@@ -68,6 +70,10 @@ def agree(claims: Sequence[Claim], unique: Sequence[Sequence[str]], rng: np.rand
         if not claim.fixed:
             stays &= ~_follow(claim, known, rng)
         _note(claim, known, n)
+    for claim in order:
+        if claim.apart and not claim.fixed:
+            _separate(claim, _fixed(claim, claims), rng)
+            _note(claim, known, n)
     for columns in unique:
         stays &= ~_part(order, known, columns, stays, rng)
     for claim in claims:  # a key that is null must stay null, whatever its columns hold by others
@@ -189,6 +195,35 @@ def _note(claim: Claim, known: dict[str, np.ndarray], n: int) -> None:
         column[held] = codes[claim.parents[held]]
 
 
+def _separate(claim: Claim, fixed: np.ndarray, rng: np.random.Generator) -> None:
+    """Let rows that refer twice to the same parent exchange one with another row of their group, so that no one does."""
+    for _ in range(_PROBES):
+        bad = np.flatnonzero(_meets(claim, claim.parents))
+        if len(bad) == 0:
+            return
+        held = np.flatnonzero(claim.parents >= 0)
+        groups = _Groups(fixed[claim.parents[held]])
+        for row in bad.tolist():
+            other = held[rng.choice(groups.get(int(fixed[claim.parents[row]])))]
+            pair = claim.parents[[other, row]]
+            if not any(
+                (a.parents[row] == pair[0]) or (a.parents[other] == pair[1]) for a in claim.apart
+            ) and (claim.parents[row] != pair[0]):
+                claim.parents[[row, other]] = pair
+    bad = np.flatnonzero(_meets(claim, claim.parents))
+    candidates = _Groups(np.where(claim.allowed, fixed, -1))
+    for row in bad.tolist():  # no exchange helps: another parent
+        taken = [a.parents[row] for a in claim.apart]
+        others = np.setdiff1d(candidates.get(int(fixed[claim.parents[row]])), taken)
+        if len(others) and not claim.one_to_one:
+            claim.parents[row] = rng.choice(others)
+
+
+def _meets(claim: Claim, parents: np.ndarray) -> np.ndarray:
+    """Rows that refer to one parent under a key that is to be apart from this one, too; bool ``(n,)``."""
+    return np.any([(parents == a.parents) & (parents >= 0) for a in claim.apart], axis=0)
+
+
 def _part(
     claims: Sequence[Claim], known: dict[str, np.ndarray], unique: Sequence[str], stays: np.ndarray,
     rng: np.random.Generator,
@@ -209,8 +244,9 @@ def _part(
         for claim, fixed, groups in movable:
             here = claim.parents[row]
             candidates = groups.get(int(fixed[here])) if here >= 0 else groups.get(-2)
-            if claim.one_to_one:
-                candidates = np.setdiff1d(candidates, claim.parents)
+            if claim.one_to_one or claim.apart:
+                taken = claim.parents if claim.one_to_one else [a.parents[row] for a in claim.apart]
+                candidates = np.setdiff1d(candidates, taken)
             parent = _other(claim, candidates, unique, [int(known[name][row]) for name in unique], used, rng)
             if parent is not None:
                 claim.parents[row] = parent

@@ -11,8 +11,8 @@ TINY = {"iterations": 2, "n_clusters": 2, "n_steps": 2, "batch_size": 32, "layer
 
 _BEFORE = {
     "postgres": """
-        CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS citext; CREATE EXTENSION IF NOT EXISTS ltree;
-        CREATE EXTENSION IF NOT EXISTS cube;
+        CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS citext;
+        CREATE EXTENSION IF NOT EXISTS ltree; CREATE EXTENSION IF NOT EXISTS cube;
         CREATE TYPE mood AS ENUM ('sad', 'so-so', 'it''s "fine"', 'a,b', '🦆', '');
         CREATE DOMAIN "small Number" AS smallint CHECK (VALUE BETWEEN -5 AND 5);
         CREATE DOMAIN code AS varchar(6) NOT NULL CHECK (VALUE ~ '^[A-Z]{2}-[0-9]{3}$');
@@ -25,7 +25,8 @@ _BEFORE = {
     "sqlite": "",
 }  # fmt: skip
 
-_NOT_NULL = {"code", "timestamp", "date not null", "datetime not null", "timestamp not null"}  # a domain's own word; what MariaDB makes of a timestamp without one
+# By a domain's own word, by the column's, and as MariaDB makes a timestamp without one.
+_NOT_NULL = {"code", "timestamp", "date not null", "datetime not null", "timestamp not null"}
 
 # Type -> values as SQL literals; every column also gets a null.
 VALUES = {
@@ -55,10 +56,12 @@ VALUES = {
         "timestamp(3)": ["'2024-02-29 12:00:00.123'"],
         "timestamptz": ["'2024-02-29 12:00:00+05:30'", "'1883-11-18 12:03:58-05'", "'1970-01-01 00:00:00+00'"],
         "timestamptz ": ["'infinity'", "'294276-12-31 23:59:59.999999+00'", "'0044-03-15 12:00:00+00 BC'"],
-        "interval": ["'1 year 2 mons 3 days 04:05:06.789'", "'-1 days'", "'0'", "'-178000000 years'", "'1 day -00:00:01'"],
+        "interval": ["'1 year 2 mons 3 days 04:05:06.789'", "'-1 days'", "'0'", "'-178000000 years'",
+                     "'1 day -00:00:01'"],
         "interval day to second": ["'3 days 04:05:06'"],
         "interval year to month": ["'3 years'"],
-        "text": ["''", "'NULL'", r"'\N'", "E'a\\nb'", "'quote \" and '' and , comma'", "'🦆'", "E'\\r\\n'", "' '", "'%s'"],
+        "text": ["''", "'NULL'", r"'\N'", "E'a\\nb'", "'quote \" and '' and , comma'", "'🦆'",
+                 "E'\\r\\n'", "' '", "'%s'"],
         "varchar(10)": ["'🦆🦆🦆🦆🦆🦆🦆🦆🦆🦆'", "''"],
         "varchar": ["'x'"],
         "char(5)": ["'a'", "''", "'     '", "'äöü'"],
@@ -185,7 +188,8 @@ VALUES = {
         "varchar(20) collate utf8mb4_bin": ["'A'", "'a'", "'ä'"],
         "varchar(20) character set latin1": ["'ä'", "'é ß'"],
         "tinytext": ["''", "'x'"],
-        "text": ["''", "'NULL'", r"'\\N'", r"'a\nb\tc\r\n'", "'quote \" and '' and , comma'", "'🦆'", r"'\\'", "' '", "'%s'"],
+        "text": ["''", "'NULL'", r"'\\N'", r"'a\nb\tc\r\n'", "'quote \" and '' and , comma'", "'🦆'",
+                 r"'\\'", "' '", "'%s'"],
         "mediumtext": ["'x'"],
         "longtext": ["'x'"],
         "binary(4)": ["x''", "x'00FF00FF'"],
@@ -194,7 +198,8 @@ VALUES = {
         "blob": ["x''", "x'0009220A5C27FF'"],
         "mediumblob": ["x'00'"],
         "longblob": ["x'00'"],
-        "enum('sad', 'it''s', 'a,b', 'back\\\\slash', '\"', '🦆', '')": ["'sad'", "'it''s'", "'a,b'", "'back\\\\slash'", "'\"'", "'🦆'", "''"],
+        "enum('sad', 'it''s', 'a,b', 'back\\\\slash', '\"', '🦆', '')": [
+            "'sad'", "'it''s'", "'a,b'", "'back\\\\slash'", "'\"'", "'🦆'", "''"],
         "set('red', 'green', 'blue')": ["''", "'red,blue'", "'red,green,blue'"],
         "set('a', 'b', 'c', 'd', 'e', 'f', 'g', 'it''s')": ["''", "'a,g'", "'it''s'"],
         "json": ["'{\"a\": \"b\\\\n\\\\\"c\\\\\"\", \"ü\": [1, null]}'", "'null'", "'[]'"],
@@ -283,7 +288,11 @@ def _create(database, *, rows: int = 0, nullable: bool = True) -> str:
 
 def _texts(database, url: str) -> dict[str, list]:
     """Every column's values as the server itself writes them."""
-    form = {"postgres": "c{0}::text", "mysql": "hex(c{0}), concat(c{0})", "sqlite": "typeof(c{0}) || ' ' || quote(c{0})"}
+    form = {
+        "postgres": "c{0}::text",
+        "mysql": "hex(c{0}), concat(c{0})",
+        "sqlite": "typeof(c{0}) || ' ' || quote(c{0})",
+    }
     return {
         kind: database.sql(url, f"SELECT {form[database.dialect].format(i)} FROM t ORDER BY id")
         for i, kind in enumerate(VALUES[database.dialect])
