@@ -73,7 +73,8 @@ _TYPES = """
                     'subtype_opclass = ' || (SELECT quote_ident(m.nspname) || '.' || quote_ident(o.opcname)
                         FROM pg_opclass o JOIN pg_namespace m ON m.oid = o.opcnamespace WHERE o.oid = r.rngsubopc),
                     'collation = ' || (SELECT quote_ident(m.nspname) || '.' || quote_ident(l.collname)
-                        FROM pg_collation l JOIN pg_namespace m ON m.oid = l.collnamespace WHERE l.oid = r.rngcollation),
+                        FROM pg_collation l JOIN pg_namespace m ON m.oid = l.collnamespace
+                        WHERE l.oid = r.rngcollation),
                     'subtype_diff = ' || nullif(r.rngsubdiff::oid, 0)::regproc,
                     'multirange_type_name = ' || (to_jsonb(r) ->> 'rngmultitypid')::oid::regtype)
                 FROM pg_range r WHERE r.rngtypid = t.oid) END AS range

@@ -126,35 +126,36 @@ def _by_values(connection: sqlite3.Connection, table: Table) -> Table:
     columns: list[Column] = []
     for start in range(0, len(table.columns), _COLUMNS_A_SCAN):
         part = table.columns[start : start + _COLUMNS_A_SCAN]
-        wanted = [expression for column in part for expression in _counts(column)]
-        counts = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
+        wanted = [expression for column in part for expression in _findings(column)]
+        found = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
         for i, column in enumerate(part):
-            columns.append(_decide(column, column.name in table.primary_key, *counts[8 * i : 8 * i + 8]))
+            columns.append(_decide(column, column.name in table.primary_key, *found[4 * i : 4 * i + 4]))
     return replace(table, columns=tuple(columns))
 
 
-def _counts(column: Column) -> list[str]:
-    """Eight counts of a column's values: by storage class, not valid for its kind, no date's length, beyond a float."""
+def _findings(column: Column) -> list[str]:
+    """The storage classes of a column's values; how many are invalid, longer than a date, no float's integer."""
     name = SQLITE.quote(column.name)
-    classes = [f"total(typeof({name}) = '{c}')" for c in ("integer", "real", "text", "blob", "null")]
-    valid = _VALID.get(column.kind, "1").replace("{0}", name)
+    valid = _VALID.get(column.kind, "").replace("{0}", name)
     if column.kind is Kind.DECIMAL and column.precision is not None:
         valid = f"{name} = round({name}, {column.scale}) AND abs({name}) < 1e{column.precision - column.scale}"
     if column.kind is Kind.TEXT and column.length is not None:
         valid = f"length({name}) <= {column.length}"
     return [
-        *classes, f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)", f"total(length({name}) <> 10)",
+        f"group_concat(DISTINCT typeof({name}))",
+        f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)" if valid else "0",
+        f"total(length({name}) <> 10)" if column.kind is Kind.TIMESTAMP else "0",
         f"total(typeof({name}) = 'integer' AND {name} NOT BETWEEN -{2**53} AND {2**53})",
-    ]  # fmt: skip
+    ]
 
 
 def _decide(
-    column: Column, in_key: bool, integers: float, reals: float, texts: float, blobs: float, nulls: float,
-    invalid: float, not_dates: float, not_floats: float,
-) -> Column:  # fmt: skip
-    counts = {"integer": integers, "real": reals, "text": texts, "blob": blobs}
-    classes = {name for name, count in counts.items() if count}
-    column = replace(column, nullable=column.nullable or (in_key and nulls > 0 and not column.identity))
+    column: Column, in_key: bool, found: str | None, invalid: float, not_dates: float, not_floats: float
+) -> Column:
+    classes = set(found.split(",")) if found else set()
+    nulls = "null" in classes
+    classes.discard("null")
+    column = replace(column, nullable=column.nullable or (in_key and nulls and not column.identity))
     kind = column.kind
     # 1 and 1.0 are two values where no affinity makes them one, and so are large integers and their floats.
     are_floats = classes == {"real"} or (affinity(column.native_type) != "BLOB" and not not_floats)

@@ -53,7 +53,7 @@ def unquote(name: str) -> str:
 
 
 def affinity(declared: str) -> str:
-    """What SQLite turns values into where it can, by the declared type: INTEGER, TEXT, BLOB (nothing), REAL, NUMERIC."""
+    """What SQLite turns values into where it can, by their declared type: INTEGER, TEXT, BLOB, REAL or NUMERIC."""
     rules = (("INT", "INTEGER"), ("CHAR|CLOB|TEXT", "TEXT"), ("BLOB|^$", "BLOB"), ("REAL|FLOA|DOUB", "REAL"))
     return next((found for pattern, found in rules if re.search(pattern, declared.strip().upper())), "NUMERIC")
 

@@ -179,8 +179,8 @@ def _known(array: pa.Array, column: Column, rng: np.random.Generator) -> pa.Arra
     known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
     if len(known) == 0:
         return pa.array(np.zeros(len(array), np.int64)).cast(pa.string()).cast(array.type)
-    rows = np.where(array.is_valid().to_numpy(zero_copy_only=False), np.arange(len(array)), rng.choice(known, len(array)))
-    return array.take(pa.array(rows))
+    others = rng.choice(known, len(array))
+    return array.take(pa.array(np.where(array.is_valid().to_numpy(zero_copy_only=False), np.arange(len(array)), others)))
 
 
 def _key_columns(
@@ -281,8 +281,8 @@ def _fill_late(
             stays = _agree(model, table, use, {**stand, key: rows}, made, len(rows), rng, stand)
             if not stays.all():
                 raise SchemaError(
-                    f"table {table.name!r}: {int((~stays).sum())} rows find no parents for {key.name!r} that agree with "
-                    "those of its other foreign keys; keep the table, or drop one of them in the source"
+                    f"table {table.name!r}: {int((~stays).sum())} rows find no parents for {key.name!r} that agree "
+                    "with those of its other foreign keys; keep the table, or drop one of them in the source"
                 )
         made.tables[key.child] |= _key_columns(table, {key: rows}, made.tables, rng, names)
     return list(filled)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
@@ -196,7 +195,7 @@ def _note(claim: Claim, known: dict[str, np.ndarray], n: int) -> None:
 
 
 def _separate(claim: Claim, fixed: np.ndarray, rng: np.random.Generator) -> None:
-    """Let rows that refer twice to the same parent exchange one with another row of their group, so that no one does."""
+    """Let rows that refer to one parent twice exchange it with another row of their group, until none does."""
     for _ in range(_PROBES):
         bad = np.flatnonzero(_meets(claim, claim.parents))
         if len(bad) == 0:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit, logit
 
 from .comparison import Comparison, Rows
 from .distances import embed, nearest
@@ -40,7 +41,7 @@ def closest(
     "dcr" is the distance from the closest real row below which 5 % of the synthetic rows lie, "nndr" the same of its
     ratio to the distance from the second closest (1 where both are zero); the references are those of unseen real rows,
     the intervals from 200 draws of owners. "dcr share" is the percentage of synthetic rows that are closer to real rows
-    behind them than to as many unseen ones, ties halved.
+    behind them than to unseen ones, were there as many of both.
 
     Args:
         sample_rows: a quarter as many rows search, at most, among four times as many.
@@ -107,7 +108,8 @@ def _lowest(
         doubt = doubt or "no evidence: one unseen real row in twenty has a twin, too"
     elif n_owners < _FEW_OWNERS:
         doubt = doubt or f"no evidence: only {n_owners} independent rows on one side"
-    note = doubt or (_CLOSER if (drawn[0] < drawn[1]).all() else "")
+    gap = drawn[1] - drawn[0]
+    note = doubt or (_CLOSER if gap.mean() > _SURE * gap.std() else "")
     return Item(measure, (table,), (), (), score, reference, low, high, len(values[0]), note)
 
 
@@ -125,28 +127,33 @@ def _drawn_quantiles(values: np.ndarray, whose: np.ndarray, rng: np.random.Gener
 def _share(
     comparison: Comparison, table: str, order: np.ndarray, held: Rows, synthetic: Sample, rng: np.random.Generator
 ) -> Item:
-    """Closer to rows behind them than to as many unseen ones; the interval counts each real owner once."""
+    """Closer to rows behind them than to unseen ones, if there were as many of the ones as of the others.
+
+    Of exchangeable rows the closest is a known one as often as its share of all says: by that the odds are divided. (A
+    sample of the known rows as small as a hold-out would miss most of the rows that were copied.) All are searched in
+    one random order, so that chance decides between twins. The interval counts each real owner once.
+    """
     unseen = rows_by_owner(owners(comparison, held, table), rng)[: len(order)]
-    known = order[: len(unseen)]
-    if len(known) < 2:
-        return Item("dcr share", (table,), note="too few rows to compare distances")
-    samples = [Sample(comparison.real, known), Sample(held, unseen), synthetic]
+    samples = [Sample(comparison.real, order), Sample(held, unseen), synthetic]
     *sides, points = embed(own_features(comparison, table, samples, date_parts=False), scale=(0, 1))
-    (known_distances, known_row), (unseen_distances, unseen_row) = (nearest(points, side) for side in sides)
-    gap = known_distances[:, 0] - unseen_distances[:, 0]
-    closer = np.where(gap == 0, 0.5, gap < 0)
+    whose = owners(comparison, comparison.real, table)[order]
+    whose = np.append(whose, owners(comparison, held, table)[unseen] + whose.max() + 1)
+    mixed = rng.permutation(len(whose))
+    row = mixed[nearest(points, np.concatenate(sides)[mixed])[1]]
+    closer, expected = row < len(order), len(order) / len(whose)
     share = float(closer.mean())
-    known_owner = owners(comparison, comparison.real, table)[known[known_row]]
-    unseen_owner = owners(comparison, held, table)[unseen[unseen_row]]
-    neighbour = np.where(gap <= 0, known_owner, unseen_owner + known_owner.max() + 1)
-    _, place = np.unique(neighbour, return_inverse=True)
+    _, place = np.unique(whose[row], return_inverse=True)
     sums = np.bincount(place, weights=closer - share)
-    error = math.sqrt(float((sums**2).sum())) / len(closer)
-    low, high = (100 * min(max(share + side * 1.96 * error, 0.0), 1.0) for side in (-1, 1))
+    error = math.sqrt(float((sums**2).sum()) + 1) / len(closer)
+    ends = (min(max(share + side * 1.96 * error, 0.0), 1.0) for side in (0, -1, 1))
+    score, low, high = (float(100 * expit(logit(end) - logit(expected))) for end in ends)
     note = ""
-    if len(sums) < _FEW_OWNERS or (high - low > _WIDEST and share - 0.5 < _SURE * error):
-        note = f"no evidence: only {len(sums)} independent real rows are anybody's closest"
-    return Item("dcr share", (table,), (), (), 100 * share, 50.0, low, high, len(closer), note)
+    n_owners = len(closer) ** 2 / (np.bincount(place) ** 2).sum()  # as many of equal weight (Kish, 1965)
+    if n_owners < _FEW_OWNERS:
+        note = f"no evidence: only {n_owners:.0f} independent real rows are anybody's closest"
+    elif high - low > _WIDEST and share - expected < _SURE * error:
+        note = "no evidence: the interval is wide"
+    return Item("dcr share", (table,), (), (), score, 50.0, low, high, len(closer), note)
 
 
 def smallest_ratio(measure: str, items: Sequence[Item]) -> Item:

@@ -129,11 +129,20 @@ def _cross_validate(features: Sequence[Feature], rng: np.random.Generator) -> tu
 
 
 def _folds(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A fold for each row, int64 ``(n,)``; rows that are equal, and no more than fit a leaf, have the same."""
+    """A fold for each row, int64 ``(2 n,)``; rows that are equal, and no more than fit a leaf, have the same.
+
+    The folds hold as many rows of one side as of the other, as far as that goes: else the classifier could learn which
+    side has more of the other folds.
+    """
     group, _ = pd.factorize(pd.util.hash_pandas_object(pd.DataFrame(rows), index=False))
-    alone = rng.permutation(len(rows)) % _FOLDS
-    together = rng.permutation(group.max() + 1) % _FOLDS
-    return np.where(np.bincount(group)[group] <= LEAF, together[group], alone)
+    alone = np.bincount(group)[group] > LEAF
+    unit, _ = pd.factorize(np.where(alone, len(rows) + np.arange(len(rows)), group))
+    first, second = (np.bincount(half, minlength=unit.max() + 1) for half in np.split(unit, 2))
+    make, makes = pd.factorize(first * (LEAF + 1) + second)
+    order = rng.permutation(len(make))
+    place = np.empty(len(make), np.int64)
+    place[order] = pd.Series(make[order]).groupby(make[order]).cumcount()
+    return ((place + rng.integers(_FOLDS, size=len(makes))[make]) % _FOLDS)[unit]
 
 
 def _drops(model: Any, rows: np.ndarray, is_second: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -166,6 +166,7 @@ def _codes(column: Column, arrays: Sequence[pa.ChunkedArray]) -> np.ndarray:
 
 def _scaled(numbers: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Standardised by the first sample: float32 would not tell apart the microseconds since 1970 of two dates."""
+    numbers = [np.clip(values, -1e100, 1e100) for values in numbers]  # so that squares are finite
     known = numbers[0][~np.isnan(numbers[0])]
     centre, spread = (known.mean(), known.std()) if known.size else (0.0, 1.0)
     return _as_float32(np.clip((values - centre) / (spread or 1.0), -1e30, 1e30) for values in numbers)

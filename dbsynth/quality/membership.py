@@ -77,8 +77,10 @@ def _attack(features: Sequence[Feature], groups: tuple[np.ndarray, np.ndarray], 
     low, high = (min(max(score + side * 1.96 * error, 0.0), 1.0) for side in (-1, 1))
     n_owners = min(len(np.unique(group)) for group in groups)
     note = ""
-    if n_owners < _FEW_OWNERS or (high - low > _WIDEST and score - 0.5 < _SURE * error):
+    if n_owners < _FEW_OWNERS:
         note = f"no evidence: only {n_owners} independent rows that training has not seen"
+    elif high - low > _WIDEST and score - 0.5 < _SURE * error:
+        note = "no evidence: the interval is wide"
     return replace(item, score=score, reference=0.5, low=low, high=high, rows=sum(map(len, scores)), note=note)
 
 
@@ -114,7 +116,7 @@ def membership_summary(items: Sequence[Item]) -> Item:
     tried = [item for item in items if item.measure == "mia auc"]
     measured = [item for item in tried if not item.note]
     if not measured:
-        return Item("mia auc", (), note=tried[0].note if tried else _NONE)
+        return Item("mia auc", (), note="no evidence: no table has enough unseen rows" if tried else _NONE)
     worst = max(measured, key=lambda item: item.score)
     where = f"table {worst.tables[0]}{', rows with their children' if worst.foreign_keys else ''}"
     return replace(worst, tables=(), foreign_keys=(), note=where)

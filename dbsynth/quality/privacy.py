@@ -6,7 +6,7 @@
 | quasi-identifier copies | columns | the same in two or three columns | largest sure excess |
 | dcr | tables | distance from the closest real row (5th percentile); unseen rows' | smallest sure ratio to it |
 | nndr | tables | the same over the distance from the second closest; unseen rows' | smallest sure ratio to it |
-| dcr share | tables | percent closer to rows behind them than to as many unseen ones; 50 | largest with evidence |
+| dcr share | tables | percent closer to known than to unseen rows, were there as many; 50 | largest with evidence |
 | mia auc | tables | how well an attack tells known from unseen rows; 0.5 | largest with evidence |
 | rare values | columns | categories of fewer than 5 rows that came through; how many there are | sum |
 | extremes | columns | real ends of fewer than 5 rows that came through; how many there are | sum |
@@ -38,7 +38,8 @@ def privacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: in
     """All figures of privacy, the summary first: one item of no table for each measure.
 
     Args:
-        sample_rows: synthetic rows of a table whose closest real rows are looked for.
+        sample_rows: for closest rows and attacks, at most a quarter as many rows of a table search among four times as
+            many; copies and single values are looked for among all rows.
     """
     whole: list[Copies] = []
     parts: list[Copies] = []

@@ -16,6 +16,8 @@ from .reading import how_to_read
 __all__ = ["Measured", "Part", "Strip", "measured"]
 
 _MOST_PARTS = 15
+_NO_EVIDENCE = ("no evidence", "no real row stands alone", "real rows do not predict it")
+_TAUGHT = 5.0  # percent of skill; what real rows cannot teach either is neither good nor bad
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Measured:
         axis: its ends in words; empty where nothing is drawn.
         parts: the most remarkable first; `more`: how many others there are.
         missing: (why, where) of parts without a figure.
+        is_count: whether the figure counts, and its reference what there is to count.
     """
 
     whole: Figure
@@ -52,6 +55,7 @@ class Measured:
     parts: tuple[Part, ...]
     more: int
     missing: tuple[tuple[str, str], ...]
+    is_count: bool
 
 
 def measured(evaluation: Evaluation, measure: str, *, is_privacy: bool = False) -> Measured | None:
@@ -62,20 +66,22 @@ def measured(evaluation: Evaluation, measure: str, *, is_privacy: bool = False) 
     whole = whole or Item(measure, (), note="no figure for the whole database")
     told = [item for item in items if not math.isnan(item.score) and not _is_idle(item)]
     told.sort(key=_remarkable, reverse=True)
-    if whole.note and len({item.note for item in told}) == 1:
-        told = [replace(item, note="") for item in told]
+    common = whole.note and len({item.note for item in told}) == 1  # then the whole's note says it for all
     unit = term(measure).unit
     start = 0.5 if unit == "share" and term(measure).best == 0.5 else 0.0
     ends = [100.0] if unit == "score" else [1.0] if start else [_farthest(item) for item in told]
     end = max(ends, default=0.0)
     parts = tuple(
-        Part(_graded(item, is_privacy), _strip(item, start, end) if end > start else None)
+        Part(
+            replace(_graded(item, is_privacy), **({"note": ""} if common else {})),
+            _strip(item, start, end) if end > start else None,
+        )
         for item in told[:_MOST_PARTS]
     )
     axis = tuple(figure_of(replace(whole, score=value)).score for value in (start, end)) if end > start else ()
     return Measured(
         _graded(whole, is_privacy), how_to_read(measure), axis if parts else (), parts,
-        len(told) - len(parts), _missing(items),
+        len(told) - len(parts), _missing(items), unit == "count",
     )  # fmt: skip
 
 
@@ -84,13 +90,14 @@ def _is_idle(item: Item) -> bool:
     return term(item.measure).best == 0 and item.score == 0
 
 
-def _remarkable(item: Item) -> tuple[bool, float]:
-    """Alarms first, then what is furthest from the real rows on the bad side."""
+def _remarkable(item: Item) -> tuple[bool, bool, float]:
+    """Alarms first, then what is furthest from the real rows on the bad side; what is no evidence last."""
     about = term(item.measure)
     if about.unit == "score" or item.measure in ("dcr", "nndr"):
-        return is_alarm(item), gap_of(item)
-    expected = item.reference if about.unit == "percent" and not math.isnan(item.reference) else 0.0
-    return is_alarm(item), item.score - expected
+        off = gap_of(item)
+    else:
+        off = item.score - (item.reference if about.unit == "percent" and not math.isnan(item.reference) else 0.0)
+    return is_alarm(item), not item.note.startswith(_NO_EVIDENCE), off
 
 
 def _farthest(item: Item) -> float:
@@ -112,11 +119,11 @@ def _strip(item: Item, start: float, end: float) -> Strip:
 def _graded(item: Item, is_privacy: bool) -> Figure:
     figure = figure_of(item)
     if not is_privacy or math.isnan(item.score):
-        return figure
+        return replace(figure, grade="n") if item.measure == "efficacy" and item.reference < _TAUGHT else figure
     if is_alarm(item):
         return replace(figure, grade="d")
-    quiet = item.measure in ("rare values", "extremes") or bool(item.tables) or "no evidence" in item.note
-    return replace(figure, grade="n" if quiet else "a")
+    to_judge = item.measure in ("rare values", "extremes") or (item.measure == "fabricated overlap" and item.score > 0)
+    return replace(figure, grade="n" if item.tables or to_judge else "a")
 
 
 def _missing(items: Sequence[Item]) -> tuple[tuple[str, str], ...]:

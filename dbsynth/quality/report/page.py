@@ -29,21 +29,21 @@ _WORST_PAIRS = 5
 _OPEN_TABLES = 12  # a page of more tables shows them closed
 _OF_KEY = ("cardinality", "column-degree", "intra-group", "1-hop")
 _TESTS = ("c2st", "c2st with children", "efficacy", "alpha-precision", "beta-recall")
-_NOT_FOR_FILES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def render(evaluation: Evaluation, distributions: Distributions) -> str:
     """One HTML file that needs nothing else: no script, no font, no picture from anywhere.
 
-    Whatever a schema's names hold, they are text: the template escapes all of them. Control characters and halves of
-    surrogate pairs, which a file in UTF-8 cannot carry, are replaced.
+    Whatever a schema's names hold, they are text: the template escapes all of them. Control characters, those that turn
+    the order of the letters after them, and halves of surrogate pairs, which no file can carry, are replaced by �.
     """
     environment = Environment(
         loader=PackageLoader("dbsynth.quality.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"breakable": breakable, "capital": _capital, "together": _together}
     page = environment.get_template("page.html.j2").render(_contents(evaluation, distributions))
-    return _NOT_FOR_FILES.sub("\ufffd", page)
+    return _UNSEEN.sub("\ufffd", page)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _furthest_off(items: Iterable[Item]) -> list[Item]:
 
 
 def _strength(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
+    return "" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def _key(group: Groups, items: Mapping[Any, list[Item]]) -> _Key:
@@ -224,7 +224,7 @@ def _paths(evaluation: Evaluation) -> list[tuple[Figure, list[Figure]]]:
 
 
 def _axis_start(figures: Iterable[Figure]) -> float:
-    """Where the axis of the scores starts, so that their differences can be seen: 50 at most."""
+    """Where the axis of the scores starts, so that their differences can be seen: ten below the least."""
     least = min((f.value for f in figures if not math.isnan(f.value)), default=100.0)
     return min(90.0, max(0.0, math.floor(least / 10) * 10 - 10))
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..distributions import Associations, Distribution
-from .figures import clipped, show_percent
+from ..glossary import show_percent
+from .figures import clipped
 
 __all__ = ["Bar", "HeatMap", "Histogram", "bars", "heat_maps", "histogram", "null_bar"]
 
 _LEVELS = 10  # of colour
 _LARGEST_DIFFERENCE = 0.5  # between two associations; from there on the colour is full
-_CELL = 22.0
-_LABEL = 118.0
+_LABEL = 110.0  # pixels for a name
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _bar(label: str, real: float, synthetic: float, top: float, *, pooled: bool)
 
 def heat_maps(pairs: Associations) -> tuple[HeatMap, ...]:
     """Real, synthetic, and the difference between the two."""
-    names = [(clipped(name, _LABEL - 8, 11), name) for name in pairs.columns]
+    names = [(clipped(name, _LABEL, 11.5), name) for name in pairs.columns]
     sides = (("real", pairs.real), ("synthetic", pairs.synthetic))
     maps = [HeatMap(title, len(names), _signed(values), tuple(names)) for title, values in sides]
     gap = np.abs(np.nan_to_num(pairs.synthetic) - pairs.real) / _LARGEST_DIFFERENCE

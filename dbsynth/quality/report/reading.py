@@ -35,14 +35,18 @@ READING = {
         "postcode."
     ),
     "dcr": (
-        "How far the synthetic rows that come closest to a real row are from it, beside real rows that nobody learned "
-        "from. A ratio well below 1 means rows were copied with a little noise."
+        "How far synthetic rows are from the closest real row, those five in a hundred that come closest, beside real "
+        "rows that nobody learned from. The first figure is the worst table's share of their distance: well below 1, "
+        "rows were copied with a little noise."
     ),
     "dcr share": (
         "Of all synthetic rows, how many are closer to rows that were learned than to as many real rows that were "
         "not: 50 % is chance."
     ),
-    "nndr": "How much closer the closest real row is than the second closest: rows made from one real row cling to it.",
+    "nndr": (
+        "How much closer the closest real row is than the second closest: rows made from one real row cling to it. The "
+        "first figure compares with real rows that nobody learned from: well below 1, synthetic rows cling more."
+    ),
     "mia auc": "An attacker has real rows and guesses which of them were learned: 0.5 is guessing, 1 is always right.",
     "rare values": (
         "Categories that fewer than five real rows have and that are in the synthetic data too. Seldom a leak by "

@@ -12,8 +12,8 @@ from .layers import lay_out
 
 __all__ = ["Box", "KeyRow", "SchemaPicture", "Wire", "draw_schema"]
 
-_WIDTH, _GAP = 212.0, 84.0  # of a box, and between layers
-_HEAD, _ROW, _FOOT = 44.0, 20.0, 6.0
+_WIDTH, _GAP = 232.0, 80.0  # of a box, and between layers
+_HEAD, _ROW, _FOOT = 46.0, 21.0, 5.0
 _SPACE = 18.0  # between boxes
 _FEWEST_COLUMNS = 4  # of the tables without keys
 
@@ -116,8 +116,8 @@ def _box(
     )
     counts = f"{table.real_rows:,} → {table.synthetic_rows:,} rows"
     return Box(
-        x, y, height, clipped(table.name, _WIDTH - 70, 14), table.name, counts, table.kept, anchors[table.name],
-        table_figures.get(table.name), rows,
+        x, y, height, clipped(table.name, _WIDTH - 24, 15), table.name, counts, table.kept, anchors[table.name],
+        None if table.kept else table_figures.get(table.name), rows,
     )  # fmt: skip
 
 
