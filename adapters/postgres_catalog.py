@@ -99,7 +99,11 @@ _CONSTRAINTS = """
                  JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number ORDER BY k.place) AS columns,
            ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number
-                 ORDER BY k.place) AS parent_columns
+                 ORDER BY k.place) AS parent_columns,
+           ARRAY(SELECT a.attname::text FROM unnest(c.conkey, c.conexclop) WITH ORDINALITY k(number, operator, place)
+                 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number
+                 JOIN pg_operator o ON o.oid = k.operator AND o.oprname = '&&'
+                 ORDER BY k.place) AS not_overlapping
     FROM pg_constraint c
     WHERE c.conrelid = ANY(%s) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0
     ORDER BY c.conname COLLATE "C"
@@ -117,6 +121,18 @@ _INDEXES = """
     WHERE i.indrelid = ANY(%s) AND NOT i.indisprimary AND i.indislive
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     ORDER BY c.relname COLLATE "C"
+"""
+
+# Extensions whose functions, operators and operator classes the tables' indexes, conditions and defaults use.
+_EXTENSIONS = """
+    SELECT DISTINCT quote_ident(e.extname) AS name
+    FROM pg_depend d
+    JOIN pg_depend m ON m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e'
+    JOIN pg_extension e ON m.refclassid = 'pg_extension'::regclass AND e.oid = m.refobjid
+    WHERE d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass)
+      AND d.deptype IN ('n', 'a') AND e.extname <> 'plpgsql'
+      AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype = 'e')
+    ORDER BY 1
 """
 
 # A foreign key that every partition declares is one of the whole table.
@@ -165,7 +181,9 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
     for row in tables:
         if row["kind"] == "p":
             keys += _partition_keys(connection, row["oid"], names)
-    return Schema("postgres", tuple(result), tuple(keys), tuple(types.definitions(used)))
+    extensions = [row["name"] for row in connection.execute(_EXTENSIONS)]
+    needed = [NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {name}") for name in extensions]
+    return Schema("postgres", tuple(result), tuple(keys), (*needed, *types.definitions(used)))
 
 
 def _unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
@@ -225,9 +243,10 @@ class _Parts:
         return indexes + [
             Index(
                 c["name"],
-                (),
+                tuple(c["not_overlapping"]),
                 False,
                 f"ALTER TABLE {spelled} ADD CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}",
+                excludes=True,
             )
             for c in self.constraints[table["oid"]]
             if c["kind"] == "x"

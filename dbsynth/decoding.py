@@ -179,8 +179,9 @@ def _known(array: pa.Array, column: Column, rng: np.random.Generator) -> pa.Arra
     known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
     if len(known) == 0:
         return pa.array(np.zeros(len(array), np.int64)).cast(pa.string()).cast(array.type)
-    others = rng.choice(known, len(array))
-    return array.take(pa.array(np.where(array.is_valid().to_numpy(zero_copy_only=False), np.arange(len(array)), others)))
+    rows = rng.choice(known, len(array))
+    rows[known] = known
+    return array.take(pa.array(rows))
 
 
 def _key_columns(

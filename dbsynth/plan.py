@@ -127,11 +127,21 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
 def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
     if not schema.tables:
         return ("the database has no tables; check the address, and the schema or database it names",)
+    obstacles = []
     try:
         use_keys(schema, kept)
     except SchemaError as error:
-        return (str(error),)
-    return ()
+        obstacles.append(str(error))
+    for table in schema.tables:
+        for index in table.indexes if table.name not in kept else ():
+            # Invented ranges are empty, and what is empty overlaps with nothing.
+            ranges = [name for name in index.columns if table.column(name).native_type.endswith("range")]
+            if index.excludes and not ranges:
+                obstacles.append(
+                    f"exclusion constraint {index.name!r} of table {table.name!r} may not hold for synthetic rows; "
+                    f"keep the table (--keep {table.name}), or drop the constraint in the source"
+                )
+    return tuple(obstacles)
 
 
 def _notes(schema: Schema, rows: Mapping[str, int]) -> tuple[str, ...]:

@@ -108,12 +108,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that no key brings with it. `definition` is the native statement, where the dialect has one."""
+    """An index that no key brings with it. `definition` is the native statement, where the dialect has one.
+
+    One that `excludes` is an exclusion constraint (Postgres): no two rows may be alike by its operators, of which the
+    `columns` are those that must not overlap.
+    """
 
     name: str
     columns: tuple[str, ...]
     unique: bool = False
     definition: str | None = None
+    excludes: bool = False
 
 
 @dataclass(frozen=True)
