@@ -83,7 +83,7 @@ def _largest_overlap(items: Sequence[Item]) -> Item:
     measure = "fabricated overlap"
     measured = [item for item in items if item.measure == measure and not math.isnan(item.score)]
     if not measured:
-        return Item(measure, (), note="no column of text, UUIDs, JSON or bytes is invented")
+        return Item(measure, (), score=0.0, reference=0.0, note="no column of text, UUIDs, JSON or bytes is invented")
     worst = max(measured, key=lambda item: item.score)
     note = f"{worst.label}: {worst.note}" if worst.score else "no invented value is a real one"
     return Item(measure, (), (), (), worst.score, 0.0, rows=sum(item.rows for item in measured), note=note)
