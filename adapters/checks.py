@@ -56,7 +56,7 @@ def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, s
                 yield (
                     table.name,
                     f"NOT NULL {column.name}",
-                    f"SELECT count(*) FROM {source} WHERE {dialect.quote(column.name)} IS NULL",
+                    f"SELECT count(*) FROM {source} WHERE {dialect.quote(column.name)} {dialect.is_null}",
                 )
         keys = [("PRIMARY KEY", table.primary_key)] if table.primary_key else []
         keys += [(key.name, key.columns) for key in table.unique_keys]

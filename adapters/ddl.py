@@ -57,6 +57,8 @@ class Dialect:
     identity_clause: ClassVar[str] = ""
     # A column's comment is part of its definition.
     comments_in_columns: ClassVar[bool] = False
+    # What a null satisfies, and no value: IS NULL holds for Postgres's (,) and for MySQL's 0000-00-00.
+    is_null: ClassVar[str] = "IS NULL"
     true_literal: ClassVar[str] = "TRUE"
     false_literal: ClassVar[str] = "FALSE"
 
@@ -102,6 +104,7 @@ class Postgres(Dialect):
     max_name_length = 63
     max_precision = 1000
     enums = "type"
+    is_null = "IS NOT DISTINCT FROM NULL"
     types: ClassVar = {
         Kind.INTEGER: ("bigint", None),
         Kind.DECIMAL: ("numeric", "numeric({precision},{scale})"),
@@ -159,6 +162,7 @@ class MySQL(Dialect):
     max_precision = 65
     text_index_prefix = 191
     enums = "inline"
+    is_null = "<=> NULL"
     has_time_zones = False
     exact_digits = 65
     identity_is_key = True

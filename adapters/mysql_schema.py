@@ -244,7 +244,8 @@ def _foreign_keys(query: Query, database: str) -> list[ForeignKey]:
 
 
 def _probe(query: Query, database: str, table: Table) -> Table:
-    """The table with the kinds that its rows bear out."""
+    """The table with the kinds, and the values of enums, that its rows bear out."""
+    table = _with_whole_enums(query, database, table)
     questions = {}
     for column in table.columns:
         name = MYSQL.quote(column.name)
@@ -260,3 +261,18 @@ def _probe(query: Query, database: str, table: Table) -> Table:
     answers = query(f"SELECT {sums} FROM {MYSQL.quote(database)}.{MYSQL.quote(table.name)}")[0]
     kinds = {name: kind for (name, (_, kind)), yes in zip(questions.items(), answers, strict=True) if yes}
     return replace(table, columns=tuple(replace(c, kind=kinds.get(c.name, c.kind)) for c in table.columns))
+
+
+def _with_whole_enums(query: Query, database: str, table: Table) -> Table:
+    """The table with those values of enums that the catalog shows with question marks: it has no emoji."""
+    columns = []
+    for column in table.columns:
+        if column.native_type.startswith("enum") and any("?" in value for value in column.enum_values):
+            name = MYSQL.quote(column.name)
+            found = query(f"SELECT DISTINCT {name} + 0, {name} FROM {MYSQL.quote(database)}.{MYSQL.quote(table.name)}")
+            here = {int(number): value for number, value in found if number}
+            values = tuple(here.get(i, value) for i, value in enumerate(column.enum_values, 1))
+            native_type = f"enum({','.join(map(MYSQL.literal, values))})"
+            column = replace(column, enum_values=values, native_type=native_type)
+        columns.append(column)
+    return replace(table, columns=tuple(columns))

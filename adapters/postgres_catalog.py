@@ -53,14 +53,32 @@ _TYPES = """
     SELECT t.oid, t.typname AS name, t.typtype::text AS kind, t.typbasetype AS base, t.typtypmod AS typmod,
            t.typelem AS element, t.typnotnull AS not_null, t.typdefault AS default, e.extname AS extension,
            format_type(t.oid, NULL) AS spelled,
+           CASE WHEN n.nspname NOT IN ('pg_catalog', current_schema()) THEN quote_ident(n.nspname) END AS outside,
            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base_type,
            CASE WHEN t.typtype = 'e' THEN ARRAY(SELECT v.enumlabel::text FROM pg_enum v WHERE v.enumtypid = t.oid
                 ORDER BY v.enumsortorder) END AS labels,
            CASE WHEN t.typtype = 'c' THEN ARRAY(
                 SELECT quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
                 FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-                ORDER BY a.attnum) END AS fields
-    FROM pg_type t
+                ORDER BY a.attnum) END AS fields,
+           CASE WHEN t.typtype = 'c' THEN ARRAY(
+                SELECT a.atttypid FROM pg_attribute a
+                WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+                WHEN t.typtype = 'r' THEN ARRAY(SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid)
+                WHEN t.typtype = 'm' THEN ARRAY(
+                SELECT r.rngtypid FROM pg_range r WHERE (to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)
+                END AS made_of,
+           CASE WHEN t.typtype = 'r' THEN (
+                SELECT concat_ws(', ', 'subtype = ' || format_type(r.rngsubtype, NULL),
+                    'subtype_opclass = ' || (SELECT quote_ident(m.nspname) || '.' || quote_ident(o.opcname)
+                        FROM pg_opclass o JOIN pg_namespace m ON m.oid = o.opcnamespace WHERE o.oid = r.rngsubopc),
+                    'collation = ' || (SELECT quote_ident(m.nspname) || '.' || quote_ident(l.collname)
+                        FROM pg_collation l JOIN pg_namespace m ON m.oid = l.collnamespace
+                        WHERE l.oid = r.rngcollation),
+                    'subtype_diff = ' || nullif(r.rngsubdiff::oid, 0)::regproc,
+                    'multirange_type_name = ' || (to_jsonb(r) ->> 'rngmultitypid')::oid::regtype)
+                FROM pg_range r WHERE r.rngtypid = t.oid) END AS range
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
     LEFT JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
     ORDER BY t.oid
@@ -81,7 +99,11 @@ _CONSTRAINTS = """
                  JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number ORDER BY k.place) AS columns,
            ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(number, place)
                  JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number
-                 ORDER BY k.place) AS parent_columns
+                 ORDER BY k.place) AS parent_columns,
+           ARRAY(SELECT a.attname::text FROM unnest(c.conkey, c.conexclop) WITH ORDINALITY k(number, operator, place)
+                 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number
+                 JOIN pg_operator o ON o.oid = k.operator AND o.oprname = '&&'
+                 ORDER BY k.place) AS not_overlapping
     FROM pg_constraint c
     WHERE c.conrelid = ANY(%s) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0
     ORDER BY c.conname COLLATE "C"
@@ -99,6 +121,18 @@ _INDEXES = """
     WHERE i.indrelid = ANY(%s) AND NOT i.indisprimary AND i.indislive
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     ORDER BY c.relname COLLATE "C"
+"""
+
+# Extensions whose functions, operators and operator classes the tables' indexes, conditions and defaults use.
+_EXTENSIONS = """
+    SELECT DISTINCT quote_ident(e.extname) AS name
+    FROM pg_depend d
+    JOIN pg_depend m ON m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e'
+    JOIN pg_extension e ON m.refclassid = 'pg_extension'::regclass AND e.oid = m.refobjid
+    WHERE d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass)
+      AND d.deptype IN ('n', 'a') AND e.extname <> 'plpgsql'
+      AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype = 'e')
+    ORDER BY 1
 """
 
 # A foreign key that every partition declares is one of the whole table.
@@ -147,7 +181,9 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
     for row in tables:
         if row["kind"] == "p":
             keys += _partition_keys(connection, row["oid"], names)
-    return Schema("postgres", tuple(result), tuple(keys), tuple(types.definitions(used)))
+    extensions = [row["name"] for row in connection.execute(_EXTENSIONS)]
+    needed = [NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {name}") for name in extensions]
+    return Schema("postgres", tuple(result), tuple(keys), (*needed, *types.definitions(used)))
 
 
 def _unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
@@ -207,9 +243,10 @@ class _Parts:
         return indexes + [
             Index(
                 c["name"],
-                (),
+                tuple(c["not_overlapping"]),
                 False,
                 f"ALTER TABLE {spelled} ADD CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}",
+                excludes=True,
             )
             for c in self.constraints[table["oid"]]
             if c["kind"] == "x"
@@ -305,14 +342,28 @@ class _Types:
 
     def definitions(self, used: set[int]) -> list[NamedType]:
         """CREATE statements for the user-defined types among these and what they are made of, in order."""
-        needed, todo = set(), list(used)
-        while todo:
-            oid = todo.pop()
-            if oid and oid not in needed and oid in self.by_oid:
-                needed.add(oid)
-                todo += [self.by_oid[oid]["base"], self.by_oid[oid]["element"]]
-        rows = (self.by_oid[oid] for oid in sorted(needed))
-        return [NamedType(row["spelled"], text) for row in rows if (text := self._definition(row))]
+        found: dict[str, NamedType] = {}
+        seen: set[int] = set()
+
+        def visit(oid: int) -> None:
+            row = self.by_oid.get(oid)
+            if not row or oid in seen:
+                return
+            seen.add(oid)
+            for part in (row["base"], row["element"], *(row["made_of"] or ())):
+                visit(part)
+            text = self._definition(row)
+            if text and row["outside"] and not row["extension"]:
+                found.setdefault(
+                    f"schema {row['outside']}",
+                    NamedType(row["outside"], f"CREATE SCHEMA IF NOT EXISTS {row['outside']}"),
+                )
+            if text:
+                found[row["spelled"]] = NamedType(row["spelled"], text)
+
+        for oid in sorted(used):
+            visit(oid)
+        return list(found.values())
 
     def _definition(self, row: dict[str, Any]) -> str | None:
         if row["extension"]:
@@ -321,6 +372,8 @@ class _Types:
             return f"CREATE TYPE {row['spelled']} AS ENUM ({', '.join(map(POSTGRES.literal, row['labels']))})"
         if row["kind"] == "c" and row["oid"] >= 16384:
             return f"CREATE TYPE {row['spelled']} AS ({', '.join(row['fields'])})"
+        if row["kind"] == "r" and row["oid"] >= 16384:
+            return f"CREATE TYPE {row['spelled']} AS RANGE ({row['range']})"
         if row["kind"] == "d" and row["oid"] >= 16384:  # below: information_schema's own
             parts = [f"CREATE DOMAIN {row['spelled']} AS {row['base_type']}"]
             parts += [f"DEFAULT {row['default']}"] if row["default"] else []

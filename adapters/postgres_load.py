@@ -61,7 +61,8 @@ class PostgresLoad:
         for namespace in dict.fromkeys(table.namespace for table in self._new if table.namespace):
             self._run(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES.quote(namespace)}")
         for kind in self._schema.types if self._new else ():
-            if kind.definition.startswith("CREATE EXTENSION") or not self._exists("to_regtype", kind.name):
+            always = kind.definition.startswith(("CREATE EXTENSION", "CREATE SCHEMA"))
+            if always or not self._exists("to_regtype", kind.name):
                 self._run(kind.definition)
         for table in self._new:
             owned = {}

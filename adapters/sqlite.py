@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
-from dbsynth.schema import Column, Kind, Schema, Table, arrow_type
+from dbsynth.schema import Schema, Table
 
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import SQLITE, create_indexes, create_table
 from .sqlite_catalog import read_schema
+from .sqlite_values import to_arrow, to_sqlite
 from .translation import translate
 from .urls import Address
 
@@ -185,7 +182,7 @@ class SQLiteSnapshot:
             while rows or first:
                 values = list(zip(*rows, strict=True)) or [()] * max(len(columns), 1)
                 if columns:
-                    arrays = [_to_arrow(table, name, column) for name, column in zip(columns, values, strict=True)]
+                    arrays = [to_arrow(table, name, column) for name, column in zip(columns, values, strict=True)]
                     yield pa.RecordBatch.from_arrays(arrays, schema=schema)
                 else:
                     yield pa.RecordBatch.from_arrays([pa.array(values[0], pa.null())], names=["row"]).select([])
@@ -233,7 +230,7 @@ class SQLiteLoad:
             statement += f"({SQLITE.quote_all(names)}) VALUES ({marks})" if names else "DEFAULT VALUES"
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 part = batch.slice(start, BATCH_ROWS)
-                values = [self._to_sqlite(part.column(column.name), column) for column in columns]
+                values = [to_sqlite(part.column(c.name), c, decode_other=self._decode_other) for c in columns]
                 rows = zip(*values, strict=True) if values else [()] * part.num_rows
                 try:
                     self._connection.executemany(statement, rows)
@@ -241,18 +238,6 @@ class SQLiteLoad:
                     raise TargetError(f"{self._adapter.url}: table {table.name!r}: {error}") from error
             written += batch.num_rows
         return written
-
-    def _to_sqlite(self, array: pa.Array, column: Column) -> list[Any]:
-        if pa.types.is_timestamp(array.type) or pa.types.is_time(array.type):
-            text = array.cast(pa.string())
-            text = pc.replace_substring_regex(text, r"(?:\.000000|(\.\d{3})000)(Z?)$", r"\1\2")
-            return pc.replace_substring_regex(text, r"Z$", "+00:00").to_pylist()
-        if pa.types.is_date(array.type) or pa.types.is_decimal(array.type):
-            return array.cast(pa.string()).to_pylist()
-        values = array.to_pylist()
-        if column.kind is Kind.OTHER and self._decode_other:
-            return [bytes.fromhex(v[2:-1]) if v and re.fullmatch(r"X'[0-9A-F]*'", v) else v for v in values]
-        return values
 
     def finish(self) -> None:
         """Keys and indexes of the new tables, triggers of the standing ones, and SQLite's check of all foreign keys."""
@@ -292,58 +277,3 @@ def _refuse(connection: sqlite3.Connection, schema: Schema, mode: Mode) -> list[
     }
     refuse_rows(counts, mode)
     return [table.name for table in standing]
-
-
-def _to_arrow(table: Table, name: str, values: Sequence[Any]) -> pa.Array:
-    column = table.column(name)
-    try:
-        return _CONVERTERS.get(column.kind, _text)(values, arrow_type(column))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError, TypeError) as error:
-        raise SourceError(
-            f"column {name!r} of table {table.name!r} holds a value that is no {column.kind}: {error}; "
-            "read the schema again"
-        ) from error
-
-
-def _text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(values, kind)
-
-
-def _as_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Mixed values as text: numbers in digits, blobs as X'…'.
-
-    Written back, affinity and `_to_sqlite` undo it; a number comes back as text only in a column without affinity.
-    """
-    return pa.array([v if v is None or isinstance(v, str) else _spell(v) for v in values], kind)
-
-
-def _spell(value: Any) -> str:
-    return f"X'{value.hex().upper()}'" if isinstance(value, bytes) else repr(value)
-
-
-def _parsed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(values, pa.string()).cast(kind)
-
-
-def _times(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Times of day; Arrow reads them as part of a moment only."""
-    moments = [None if value is None else f"1970-01-01 {value}" for value in values]
-    return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(kind)
-
-
-def _decimals(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if not pa.types.is_decimal(kind):
-        return _as_text(values, kind)
-    step = Decimal(1).scaleb(-kind.scale)
-    return pa.array([None if v is None else Decimal(repr(v)).quantize(step) for v in values], kind)
-
-
-_CONVERTERS: dict[Kind, Callable[[Sequence[Any], pa.DataType], pa.Array]] = {
-    Kind.BOOLEAN: lambda values, kind: pa.array([None if v is None else v != 0 for v in values], kind),
-    Kind.DECIMAL: _decimals,
-    Kind.DATE: _parsed,
-    Kind.TIME: _times,
-    Kind.TIMESTAMP: _parsed,
-    Kind.TIMESTAMPTZ: _parsed,
-    Kind.OTHER: _as_text,
-}

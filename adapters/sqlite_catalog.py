@@ -10,7 +10,7 @@ from typing import Any
 from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 from .ddl import SQLITE
-from .sqlite_sql import TableText, parse_create_table
+from .sqlite_sql import TableText, affinity, parse_create_table
 
 __all__ = ["read_schema"]
 
@@ -129,12 +129,12 @@ def _by_values(connection: sqlite3.Connection, table: Table) -> Table:
         wanted = [expression for column in part for expression in _findings(column)]
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
         for i, column in enumerate(part):
-            columns.append(_decide(column, column.name in table.primary_key, *found[3 * i : 3 * i + 3]))
+            columns.append(_decide(column, column.name in table.primary_key, *found[4 * i : 4 * i + 4]))
     return replace(table, columns=tuple(columns))
 
 
 def _findings(column: Column) -> list[str]:
-    """The storage classes of a column's values, how many are not valid for its kind, how many longer than a date."""
+    """The storage classes of a column's values; how many are invalid, longer than a date, no float's integer."""
     name = SQLITE.quote(column.name)
     valid = _VALID.get(column.kind, "").replace("{0}", name)
     if column.kind is Kind.DECIMAL and column.precision is not None:
@@ -145,23 +145,27 @@ def _findings(column: Column) -> list[str]:
         f"group_concat(DISTINCT typeof({name}))",
         f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)" if valid else "0",
         f"total(length({name}) <> 10)" if column.kind is Kind.TIMESTAMP else "0",
+        f"total(typeof({name}) = 'integer' AND {name} NOT BETWEEN -{2**53} AND {2**53})",
     ]
 
 
-def _decide(column: Column, in_key: bool, found: str | None, invalid: float, not_dates: float) -> Column:
+def _decide(
+    column: Column, in_key: bool, found: str | None, invalid: float, not_dates: float, not_floats: float
+) -> Column:
     classes = set(found.split(",")) if found else set()
     nulls = "null" in classes
     classes.discard("null")
     column = replace(column, nullable=column.nullable or (in_key and nulls and not column.identity))
     kind = column.kind
-    if kind is Kind.DECIMAL and column.precision is None and classes <= {"integer", "real"}:
-        kind = Kind.FLOAT  # an open NUMERIC holds what its values say
-        if classes == {"integer"}:
-            kind = Kind.INTEGER
-    elif not classes:
-        kind = Kind.TEXT if kind is Kind.OTHER else kind
-    elif kind is Kind.OTHER or classes - _STORED.get(kind, {"text"}) or invalid:
-        kind = _observed(classes)
+    # 1 and 1.0 are two values where no affinity makes them one, and so are large integers and their floats.
+    are_floats = classes == {"real"} or (affinity(column.native_type) != "BLOB" and not not_floats)
+    is_open = kind is Kind.DECIMAL and column.precision is None  # an open NUMERIC holds what its values say
+    if not classes:
+        kind = Kind.FLOAT if is_open else Kind.TEXT if kind is Kind.OTHER else kind
+    elif is_open or kind is Kind.OTHER or classes - _STORED.get(kind, {"text"}) or invalid or (
+        kind is Kind.FLOAT and not are_floats
+    ):
+        kind = _observed(classes, are_floats)
     elif kind is Kind.TIMESTAMP and not not_dates:
         kind = Kind.DATE
     sized = kind is column.kind and not invalid  # VARCHAR(n) may hold more than n characters
@@ -171,9 +175,9 @@ def _decide(column: Column, in_key: bool, found: str | None, invalid: float, not
     )  # fmt: skip
 
 
-def _observed(classes: set[str]) -> Kind:
+def _observed(classes: set[str], are_floats: bool) -> Kind:
     for kind in (Kind.INTEGER, Kind.FLOAT, Kind.BINARY):
-        if classes <= _STORED[kind]:
+        if classes <= _STORED[kind] and (are_floats or kind is not Kind.FLOAT):
             return kind
     return Kind.TEXT if classes == {"text"} else Kind.OTHER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["TableText", "parse_create_table", "unquote"]
+__all__ = ["TableText", "affinity", "parse_create_table", "unquote"]
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s+|--[^\n]*|/\*.*?(?:\*/|\Z))+)
@@ -50,6 +50,12 @@ def unquote(name: str) -> str:
     if name[:1] in ('"', "`", "'"):
         return name[1:-1].replace(name[0] * 2, name[0])
     return name
+
+
+def affinity(declared: str) -> str:
+    """What SQLite turns values into where it can, by their declared type: INTEGER, TEXT, BLOB, REAL or NUMERIC."""
+    rules = (("INT", "INTEGER"), ("CHAR|CLOB|TEXT", "TEXT"), ("BLOB|^$", "BLOB"), ("REAL|FLOA|DOUB", "REAL"))
+    return next((found for pattern, found in rules if re.search(pattern, declared.strip().upper())), "NUMERIC")
 
 
 def parse_create_table(sql: str) -> TableText:

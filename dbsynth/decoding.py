@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +16,11 @@ from .columns.numbers import to_numbers
 from .decisions import constant
 from .encoded import Generated
 from .errors import SchemaError
+from .integrity.agreement import Claim, agree
 from .integrity.checks import satisfy_checks
 from .integrity.opened import fill_opened
 from .integrity.unique import part_repeats
-from .keys import KeyUse, key_values, use_keys
+from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
@@ -38,50 +40,73 @@ def synthesise(
     generated = clava.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
-    tables: dict[str, dict[str, pa.Array]] = {}
-    extras: dict[str, dict[str, np.ndarray]] = {}
-    order: dict[str, np.ndarray] = {}  # of each table, where the engine's rows went
+    made = _Made({}, {}, {}, {})
+    late: dict[str, dict[ForeignKey, np.ndarray]] = {}  # parents in tables with keys to columns that are filled later
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
-            table = model.schema.table(name)
             if name in model.kept:
                 rows = model.kept[name]
                 copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
                 marks = _marks_of(copied)
-                tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
-                order[name] = np.arange(rows.num_rows)
+                table = model.schema.table(name)
+                made.tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
+                made.order[name] = np.arange(rows.num_rows)
+                made.features[name] = np.zeros((rows.num_rows, 0), np.float32)
             else:
-                tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
+                dropped = _decode(model, model.schema.table(name), generated, use, made, late, rng)
+                if dropped:
+                    progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
-    for key in use.opened:
-        tables[key.child] |= _fill(model, key, tables, extras, rng)
-    for name in {key.child: None for key in use.opened}:
-        tables[name] = _part_repeats(model, model.schema.table(name), tables[name], rng)
-    return {name: _in_schema_order(model, name, columns) for name, columns in tables.items()}
+    for name in _fill_late(model, use, made, late, rng):
+        made.tables[name] = _part_repeats(model, model.schema.table(name), made.tables[name], rng)
+    return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What stands so far, by table.
+
+    Attributes:
+        tables: columns.
+        extras: numbers about each row.
+        order: int64, where the engine's rows went.
+        features: float32 ``(n_rows, d)``, what makes rows alike.
+    """
+
+    tables: dict[str, dict[str, pa.Array]]
+    extras: dict[str, dict[str, np.ndarray]]
+    order: dict[str, np.ndarray]
+    features: dict[str, np.ndarray]
 
 
 def _decode(
-    model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, tables: Mapping[str, dict[str, pa.Array]],
-    order: Mapping[str, np.ndarray], rng: np.random.Generator,
-) -> tuple[dict[str, pa.Array], dict[str, np.ndarray], np.ndarray]:  # fmt: skip
-    """One table's columns, the numbers about its rows, and where each drawn row went."""
+    model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, made: _Made,
+    late: dict[str, dict[ForeignKey, np.ndarray]], rng: np.random.Generator,
+) -> int:  # fmt: skip
+    """Make one table; the number of drawn rows that found no parents."""
     learned = model.tables[table.name]
     ranks = generated.ranks[table.name]
-    n = len(ranks)
+    n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
-    columns, extras = learned.codec.decode(ranks, types)
     keys = [key for key in use.edges if key.child == table.name]
     parents = {}
     for key in keys:
         rows = generated.parents[edge_name(key)]
-        parents[edge_name(key)] = np.where(rows < 0, -1, order[key.parent][rows] if len(order[key.parent]) else -1)
-    moved = _sorting(learned, columns, parents, n, table)
+        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
+    ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
+    stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
+    ranks, n = ranks[stays], len(stays)
+    parents = {key: rows[stays] for key, rows in parents.items()}
+    columns, extras = learned.codec.decode(ranks, types)
+    moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
-    extras = {name: values[moved] for name, values in extras.items()}
+    made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
     marks = _marks_of(columns)
-    for key in keys:
-        columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
+    columns = {name: _known(array, table.column(name), rng) for name, array in columns.items()}
+    columns |= _key_columns(table, {key: parents[key][moved] for key in ready}, made.tables, rng)
+    if len(ready) < len(keys):
+        late[table.name] = {key: parents[key][moved] for key in keys}
     columns |= _invent(model, table, columns, marks, n, rng)
     columns |= _number(learned, columns, n, types)
     unique = {name for names in unique_sets(table) for name in names}
@@ -91,10 +116,70 @@ def _decode(
         if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
     ]
     columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
-    columns = _part_repeats(model, table, columns, rng)
-    position = np.empty(n, dtype=np.int64)
-    position[moved] = np.arange(n)
-    return columns, extras, position
+    made.tables[table.name] = _part_repeats(model, table, columns, rng)
+    made.features[table.name] = ranks[moved]
+    position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
+    position[stays[moved]] = np.arange(n)
+    made.order[table.name] = position
+    return n_drawn - n
+
+
+def _agree(
+    model: DatabaseModel, table: Table, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray], made: _Made, n: int,
+    rng: np.random.Generator, fixed: Collection[ForeignKey] = (),
+) -> np.ndarray:  # fmt: skip
+    """Let each row's parents agree in the columns that its keys share; bool ``(n,)``, rows that have such parents."""
+    if not parents:
+        return np.ones(n, bool)
+    codes: dict[ForeignKey, dict[str, np.ndarray]] = {key: {} for key in parents}
+    for name in {name: None for key in parents for name in key.columns}:
+        holders = [(key, dict(zip(key.columns, key.parent_columns, strict=True))[name]) for key in parents
+                   if name in key.columns]
+        found = column_codes([made.tables[key.parent][to] for key, to in holders])
+        for (key, _), values in zip(holders, found, strict=True):
+            codes[key][name] = values
+    unique = unique_sets(table)
+    claims = [
+        Claim(
+            rows, codes[key], made.features[key.parent], _allowed(key, use, made),
+            frozenset(name for name in key.columns if table.column(name).nullable),
+            any(set(columns) <= set(key.columns) for columns in unique), key in fixed,
+        )
+        for key, rows in parents.items()
+    ]  # fmt: skip
+    by_name = dict(zip(map(edge_name, parents), claims, strict=True))
+    for one, other in model.apart:
+        if one in by_name and other in by_name:
+            by_name[one].apart.append(by_name[other])
+            by_name[other].apart.append(by_name[one])
+    covered = {name for key in parents for name in key.columns}
+    return agree(claims, [columns for columns in unique if set(columns) <= covered], rng)
+
+
+def _allowed(key: ForeignKey, use: KeyUse, made: _Made) -> np.ndarray:
+    """The parents whose values in a part of the key that is a key of its own are there, too; bool ``(n_parents,)``."""
+    parent = made.tables[key.parent]
+    places = dict(zip(key.columns, key.parent_columns, strict=True))
+    allowed = np.ones(len(parent[key.parent_columns[0]]), bool)
+    for part in use.implied:
+        whole = part.child == key.child and set(part.columns) < set(key.columns)
+        if whole and all(name in made.tables.get(part.parent, {}) for name in part.parent_columns):
+            as_child = pa.table({name: parent[places[name]] for name in part.columns})
+            other = pa.table({name: made.tables[part.parent][name] for name in part.parent_columns})
+            allowed &= parent_rows(as_child, other, part) != DANGLING
+    return allowed
+
+
+def _known(array: pa.Array, column: Column, rng: np.random.Generator) -> pa.Array:
+    """The values of a column that may not be null; what no number stands for (an infinity) takes another row's."""
+    if column.nullable or array.null_count == 0:
+        return array
+    known = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
+    if len(known) == 0:
+        return pa.array(np.zeros(len(array), np.int64)).cast(pa.string()).cast(array.type)
+    rows = rng.choice(known, len(array))
+    rows[known] = known
+    return array.take(pa.array(rows))
 
 
 def _marks_of(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
@@ -136,16 +221,28 @@ def _shuffled(table: Table, column: Column, values: pa.Array, n: int, rng: np.ra
 
 
 def _key_columns(
-    table: Table, parent: Mapping[str, pa.Array], rows: np.ndarray, key: ForeignKey, rng: np.random.Generator
-) -> dict[str, pa.Array]:
-    """A key's columns; without a parent, those that may not be null hold what a random parent has."""
-    columns = key_values(parent, rows, key)
-    must = [name for name in key.columns if not table.column(name).nullable]
-    n_parents = len(parent[key.parent_columns[0]])
-    if must and n_parents and (rows < 0).any():
-        borrowed = key_values(parent, np.where(rows < 0, rng.integers(n_parents, size=len(rows)), rows), key)
-        columns |= {name: borrowed[name] for name in must}
-    return _as_child(table, columns) if key.virtual else columns
+    table: Table, parents: Mapping[ForeignKey, np.ndarray], tables: Mapping[str, Mapping[str, pa.Array]],
+    rng: np.random.Generator, only: Collection[str] | None = None,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The columns of keys, by the parent row of each row under each key.
+
+    Where a row has no parent, the columns that may not be null hold what a random parent has.
+
+    Args:
+        only: the columns to make; None: all.
+    """
+    columns: dict[str, pa.Array] = {}
+    for key, rows in parents.items():
+        for name, values in key_values(tables[key.parent], rows, key).items():
+            columns[name] = pc.coalesce(columns[name], values.cast(columns[name].type)) if name in columns else values
+    for key, rows in parents.items():
+        must = [name for name in key.columns if not table.column(name).nullable and columns[name].null_count]
+        n_parents = len(tables[key.parent][key.parent_columns[0]])
+        if must and n_parents:
+            borrowed = key_values(tables[key.parent], rng.integers(n_parents, size=len(rows)), key)
+            columns |= {name: pc.coalesce(columns[name], borrowed[name].cast(columns[name].type)) for name in must}
+    columns = {name: array for name, array in columns.items() if only is None or name in only}
+    return _as_child(table, columns) if any(key.virtual for key in parents) else columns
 
 
 def _as_child(table: Table, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
@@ -174,8 +271,9 @@ def _number(
     """The invented whole numbers of the key."""
     result = {}
     for name, numbering in learned.numbering.items():
-        if numbering.within:
-            frame = pa.table({c: columns[c] for c in numbering.within if c in columns}).to_pandas()
+        within = [c for c in numbering.within if c in columns]  # others are filled later
+        if within:
+            frame = pa.table({c: columns[c] for c in within}).to_pandas()
             groups = frame.groupby(list(frame.columns), sort=False)
             position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
         else:
@@ -203,18 +301,67 @@ def _part_repeats(
     return columns
 
 
-def _fill(
-    model: DatabaseModel, key: ForeignKey, tables: Mapping[str, dict[str, pa.Array]],
-    extras: Mapping[str, dict[str, np.ndarray]], rng: np.random.Generator,
-) -> dict[str, pa.Array]:  # fmt: skip
-    """An opened key's columns."""
+def _fill_late(
+    model: DatabaseModel, use: KeyUse, made: _Made, late: Mapping[str, dict[ForeignKey, np.ndarray]],
+    rng: np.random.Generator,
+) -> list[str]:  # fmt: skip
+    """Fill the opened keys, and the edges to columns that these fill; the tables that have such keys.
+
+    Raises:
+        SchemaError: a row for which no parents agree.
+    """
+    missing = {key: set(key.columns) - set(made.tables[name]) for name, keys in late.items() for key in keys}
+    waiting = [*use.opened, *(key for key, names in missing.items() if names)]
+    filled = {key.child: None for key in waiting}
+    while waiting:
+        key = next((key for key in waiting if _can_fill(key, use, made)), waiting[0])
+        waiting.remove(key)
+        table = model.schema.table(key.child)
+        if key in use.opened:
+            names, rows = use.filled[key], _opened_parents(model, key, use.filled[key], made, rng)
+        else:
+            parents = late[key.child]
+            stand = {k: rows for k, rows in parents.items() if set(k.columns) <= set(made.tables[k.child])}
+            names, rows = missing[key], parents[key]
+            stays = _agree(model, table, use, {**stand, key: rows}, made, len(rows), rng, stand)
+            if not stays.all():
+                raise SchemaError(
+                    f"table {table.name!r}: {int((~stays).sum())} rows find no parents for {key.name!r} that agree "
+                    "with those of its other foreign keys; keep the table, or drop one of them in the source"
+                )
+        made.tables[key.child] |= _key_columns(table, {key: rows}, made.tables, rng, names)
+    return list(filled)
+
+
+def _can_fill(key: ForeignKey, use: KeyUse, made: _Made) -> bool:
+    before = set(key.columns) - set(use.filled.get(key, key.columns))
+    return set(key.parent_columns) <= set(made.tables[key.parent]) and before <= set(made.tables[key.child])
+
+
+def _opened_parents(
+    model: DatabaseModel, key: ForeignKey, filled: Collection[str], made: _Made, rng: np.random.Generator
+) -> np.ndarray:
+    """The parent row of each row under an opened key, int64; among those that agree in the columns it does not fill."""
     name = edge_name(key)
-    n_children, n_parents = (len(next(iter(tables[t].values()))) for t in (key.child, key.parent))
-    depth = extras[key.child].get(name + DEPTH_MARK)
-    order = extras.get(key.parent, {}).get(name + CHILDREN_MARK)
-    parents = fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
-    columns = key_values(tables[key.parent], parents, key)
-    return _as_child(model.schema.table(key.child), columns) if key.virtual else columns
+    child, parent = made.tables[key.child], made.tables[key.parent]
+    n_children, n_parents = (len(next(iter(columns.values()))) for columns in (child, parent))
+    depth = made.extras.get(key.child, {}).get(name + DEPTH_MARK)
+    order = made.extras.get(key.parent, {}).get(name + CHILDREN_MARK)
+    shared = [pair for pair in zip(key.columns, key.parent_columns, strict=True) if pair[0] not in filled]
+    if not shared:
+        return fill_opened(model.opened[name], n_children, n_parents, depth, rng, order=order)
+    codes = [column_codes([child[ours], parent[theirs]]) for ours, theirs in shared]
+    of_child, of_parent = tuple_codes([ours for ours, _ in codes], [theirs for _, theirs in codes])
+    known = np.all([ours >= 0 for ours, _ in codes], axis=0)
+    parents = np.full(n_children, -1, np.int64)
+    for group in np.unique(of_child[known]):
+        rows, candidates = np.flatnonzero(known & (of_child == group)), np.flatnonzero(of_parent == group)
+        found = fill_opened(
+            model.opened[name], len(rows), len(candidates), None if depth is None else depth[rows], rng,
+            order=None if order is None else order[candidates],
+        )  # fmt: skip
+        parents[rows] = np.where(found < 0, -1, candidates[found] if len(candidates) else -1)
+    return parents
 
 
 def _in_schema_order(model: DatabaseModel, name: str, columns: dict[str, pa.Array]) -> pa.Table:

@@ -5,8 +5,8 @@ Composite keys, text, UUIDs and decimals all become the number of the row they s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,10 @@ import pyarrow.compute as pc
 from .errors import SchemaError
 from .schema import ForeignKey, Schema
 
-__all__ = ["DANGLING", "NO_PARENT", "KeyUse", "joint_codes", "key_values", "parent_rows", "plain", "use_keys"]
+__all__ = [
+    "DANGLING", "NO_PARENT", "KeyUse", "column_codes", "joint_codes", "key_values", "parent_rows", "plain",
+    "tuple_codes", "use_keys",
+]  # fmt: skip
 
 NO_PARENT = -1  # the key holds a null
 DANGLING = -2  # the key is whole and finds no parent
@@ -56,51 +59,68 @@ class KeyUse:
     """Which foreign keys of a schema do what.
 
     Attributes:
-        edges: those the engine draws; they form no cycle.
+        edges: those the engine draws; they form no cycle. Keys of one child may share columns, such as a tenant's.
         opened: self references and the keys at which cycles are opened; they are filled when all rows stand.
-        implied: those whose columns are all part of a larger key to a parent that holds the same reference itself.
+        implied: those whose columns are all part of a larger key, or of a primary key that closes a cycle of
+            one-to-one keys.
+        filled: of each opened key the columns that it fills; the others stand before, and the parent agrees in them.
     """
 
     edges: tuple[ForeignKey, ...]
     opened: tuple[ForeignKey, ...]
     implied: tuple[ForeignKey, ...]
+    filled: Mapping[ForeignKey, tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+    def follows(self, table: str) -> dict[str, str]:
+        """The table's columns whose values come from a parent, and that parent's name."""
+        found = {
+            name: key.parent for key in (*self.edges, *self.implied) if key.child == table for name in key.columns
+            if key.columns != key.parent_columns or not key.is_self_reference
+        }  # fmt: skip
+        for key in self.opened:
+            if key.child == table:
+                found |= {name: key.parent for name in self.filled[key] if name not in found}
+        return found
 
 
 def use_keys(schema: Schema, kept: Collection[str] = ()) -> KeyUse:
     """Sort the foreign keys by what becomes of them; those of kept tables are copied, and none of them is in the way.
 
     Raises:
-        SchemaError: two foreign keys share a column and neither holds the other, or the columns of an opened key are
-            part of another key; names both.
+        SchemaError: all columns of an opened key are part of other keys, or some are and it may not be null; names
+            them.
     """
-    opened = schema.opened()
-    edges, implied = [], []
+    opened = [key for key in schema.opened() if key.child not in kept]
+    closing = [key for key in opened if not key.is_self_reference and key.columns == schema.table(key.child).primary_key
+               and any(set(k.parent_columns) & set(key.columns) for k in schema.foreign_keys_to(key.child))]
+    edges, implied = [], list(closing)
     for key in schema.foreign_keys:
         if key.child in kept:
-            edges += [key] if key not in opened else []
-            continue
-        others = [k for k in schema.foreign_keys_of(key.child) if k != key and set(k.columns) & set(key.columns)]
-        if key in opened:
-            if others:
-                raise _shared(key, others[0])
-            continue
-        larger = [k for k in others if set(key.columns) < set(k.columns) and k not in opened]
-        if larger:
-            implied.append(key)
-            continue
-        for other in others:
-            if other not in opened and not set(other.columns) < set(key.columns):
-                raise _shared(key, other)
-        edges.append(key)
-    return KeyUse(tuple(edges), tuple(key for key in opened if key.child not in kept), tuple(implied))
+            edges += [key] if key not in schema.opened() else []
+        elif key not in opened:
+            larger = any(
+                set(key.columns) < set(k.columns) for k in schema.foreign_keys_of(key.child) if k not in opened
+            )
+            (implied if larger else edges).append(key)
+    opened = [key for key in opened if key not in closing]
+    filled = {key: _filled(schema, key, edges) for key in opened}
+    return KeyUse(tuple(edges), tuple(opened), tuple(implied), filled)
 
 
-def _shared(key: ForeignKey, other: ForeignKey) -> SchemaError:
-    columns = sorted(set(key.columns) & set(other.columns))
-    return SchemaError(
-        f"foreign keys {key.name!r} and {other.name!r} of table {key.child!r} share the column {columns[0]!r}, and not "
-        "so that one could be filled with the other; drop one of them in the source, or keep the table"
-    )
+def _filled(schema: Schema, key: ForeignKey, edges: list[ForeignKey]) -> tuple[str, ...]:
+    """The columns of an opened key that no other key fills, and that are not at once its parent's own."""
+    others = [k for k in edges if k.child == key.child and set(k.columns) & set(key.columns)]
+    before = {name for k in others for name in k.columns}
+    if key.is_self_reference:
+        before |= {name for name, to in zip(key.columns, key.parent_columns, strict=True) if name == to}
+    filled = tuple(name for name in key.columns if name not in before)
+    must = not any(schema.table(key.child).column(name).nullable for name in filled)
+    if not filled or (must and len(filled) < len(key.columns) and not key.is_self_reference):
+        raise SchemaError(
+            f"foreign key {key.name!r} of table {key.child!r} closes a cycle, and its columns are part of "
+            f"{others[0].name if others else 'itself'!r}, too; drop one of them in the source, or keep the table"
+        )
+    return filled
 
 
 def joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
@@ -111,6 +131,27 @@ def joint_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.nda
     encoded = pc.dictionary_encode(both).unify_dictionaries()
     indices = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
     return np.concatenate(indices).astype(np.int64), encoded.chunk(0).dictionary
+
+
+def column_codes(arrays: Sequence[pa.Array]) -> list[np.ndarray]:
+    """Codes int64 for the values of several columns, equal for equal values, -1 for null."""
+    columns = [plain(pa.chunked_array([array])) for array in arrays]
+    if len({column.type for column in columns}) > 1:
+        pairs = [_comparable(columns[0], column) for column in columns]
+        columns = [column for _, column in pairs]
+        if len({column.type for column in columns}) > 1:
+            columns = [column.cast(pa.large_string()) for column in columns]
+    type_ = columns[0].type
+    whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], type_)
+    codes = joint_codes(whole, pa.chunked_array([], type_))[0]
+    return np.split(codes, np.cumsum([len(array) for array in arrays])[:-1])
+
+
+def tuple_codes(*sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """One int64 for each row of codes, equal for equal rows of all the sets."""
+    stacked = np.concatenate([np.stack(columns, axis=1) for columns in sets])
+    numbers = np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.split(numbers, np.cumsum([len(columns[0]) for columns in sets])[:-1])
 
 
 def _comparable(parent: pa.ChunkedArray, child: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

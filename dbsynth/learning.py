@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from . import clava
 from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
 from .columns.fabricate import learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
+from .columns.ranges import largest_integer
 from .config import Settings
 from .encoded import Edge, EncodedDatabase
 from .errors import SchemaError
@@ -26,6 +28,8 @@ from .schema import Column, ForeignKey, Kind, Schema, Table
 __all__ = ["learn"]
 
 _SORTED = 0.95  # rank correlation with the primary key from which rows count as stored in that order
+
+_BY_CHANCE = 5.0  # rows in which two keys would meet in one parent, so that their never doing so is a rule
 
 
 def learn(
@@ -67,7 +71,7 @@ def learn(
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
     engine = clava.fit(database, settings, progress=progress)
-    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine)
+    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents))
 
 
 def _real_parents(
@@ -118,6 +122,23 @@ def _kept_rows(plan: Plan, name: str, rows: pa.Table) -> pa.Table:
         if rows.column(column.name).null_count:
             columns[column.name + NULL_MARK] = rows.column(column.name).is_null()
     return pa.table(columns)
+
+
+def _apart(use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]) -> tuple[tuple[str, str], ...]:
+    """Pairs of keys to one parent whose rows never refer to the same one, where chance would have them do so."""
+    found = []
+    for one, other in combinations(use.edges, 2):
+        if (one.child, one.parent, one.parent_columns) != (other.child, other.parent, other.parent_columns):
+            continue
+        held = (parents[one] >= 0) & (parents[other] >= 0)
+        first, second = parents[one][held], parents[other][held]
+        n_parents = int(max(first.max(initial=0), second.max(initial=0))) + 1
+        by_chance = (np.bincount(first, minlength=n_parents) / max(len(first), 1)) @ np.bincount(
+            second, minlength=n_parents
+        )
+        if by_chance >= _BY_CHANCE and not (first == second).any():
+            found.append((edge_name(one), edge_name(other)))
+    return tuple(found)
 
 
 def _table_data(
@@ -173,7 +194,7 @@ def _table_model(
     unique = {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
     to_invent = {c.name: c for c in plan.of(table.name, Fate.FABRICATED)}
     numbering = {}
-    for column in _own_key_columns(plan.schema, table) if table.name not in plan.kept else []:
+    for column in _own_key_columns(table, use) if table.name not in plan.kept else []:
         number = _learn_numbering(table, column, rows)
         if number is not None:
             numbering[column.name] = number
@@ -204,9 +225,9 @@ def _not_empty(values: pa.ChunkedArray, column: Column) -> pa.Array:
     return (values.filter(pc.invert(_is_empty(values))) if column.kind is Kind.TEXT else values).combine_chunks()
 
 
-def _own_key_columns(schema: Schema, table: Table) -> list[Column]:
+def _own_key_columns(table: Table, use: KeyUse) -> list[Column]:
     """Columns of the primary key that follow no parent."""
-    following = {name for key in schema.foreign_keys_of(table.name) for name in key.columns}
+    following = use.follows(table.name)
     return [table.column(name) for name in table.primary_key if name not in following]
 
 
@@ -218,7 +239,10 @@ def _learn_numbering(table: Table, column: Column, rows: pa.Table) -> Numbering 
     values = to_numbers(rows.column(column.name).combine_chunks(), column.kind)
     if table.primary_key == (column.name,):
         known = values[np.isfinite(values)]  # SQLite lets a primary key be null
-        return Numbering(int(known.min()) if len(known) else 1, 1)
+        first = int(known.min()) if len(known) else 1
+        if column.kind is not Kind.DATE and first + 10 * len(known) > largest_integer(column):
+            first = 1  # the real ones stand at the end of the type, where there is no room to go on
+        return Numbering(first, 1)
     others = tuple(name for name in table.primary_key if name != column.name)
     if len(values) == 0:
         return Numbering(1, 1, others)
@@ -227,6 +251,8 @@ def _learn_numbering(table: Table, column: Column, rows: pa.Table) -> Numbering 
     grouped = frame.groupby(list(others), sort=False)["value"]
     start = values.min()
     in_order = grouped.max() - start + 1 == grouped.size()
+    if column.kind is not Kind.DATE and start + 10 * len(values) > largest_integer(column):
+        return None
     return Numbering(int(start), 1, others) if in_order.mean() > 0.95 else None
 
 

@@ -70,6 +70,7 @@ class DatabaseModel:
         fates: by table and column.
         kept: rows of the tables that are copied: their kept columns, and where others are null (`NULL_MARK`).
         opened: by the foreign key's name (`edge_name`).
+        apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
     """
 
     schema: Schema
@@ -80,6 +81,7 @@ class DatabaseModel:
     kept: Mapping[str, pa.Table]
     opened: Mapping[str, Opened]
     engine: clava.ClavaModel
+    apart: tuple[tuple[str, str], ...] = ()
 
 
 def edge_name(key: ForeignKey) -> str:

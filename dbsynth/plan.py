@@ -117,16 +117,22 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
     wrong = list(unknown_names(schema, settings))
     kept = _kept_tables(schema, read, rows, settings)
     wrong += _kept_alone(schema, kept, settings)
+    try:
+        use = use_keys(schema, kept)
+    except SchemaError:
+        use = None  # an obstacle
     columns: list[ColumnPlan] = []
     for table in schema.tables:
         values = read(table.name)
+        follows = use.follows(table.name) if use else {}
         for column in table.columns:
             array = None if column.generated is not None else values.column(column.name).combine_chunks()
             objected = objection(schema, table, column, array, settings, in_kept=table.name in kept)
             if objected:
                 wrong.append(objected)
                 continue
-            fate, why = _decided(table, column, settings) or _fate(schema, table, column, array, kept, settings)
+            decided = _decided(table, column, settings)
+            fate, why = decided or _fate(schema, table, column, array, kept, follows, settings)
             columns.append(ColumnPlan(table.name, column.name, str(column.kind), fate, why))
     if wrong:
         raise ConfigError(settings.said_in + "; ".join(wrong))
@@ -151,11 +157,21 @@ def _decided(table: Table, column: Column, settings: Settings) -> tuple[Fate, st
 def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
     if not schema.tables:
         return ("the database has no tables; check the address, and the schema or database it names",)
+    obstacles = []
     try:
         use_keys(schema, kept)
     except SchemaError as error:
-        return (str(error),)
-    return ()
+        obstacles.append(str(error))
+    for table in schema.tables:
+        for index in table.indexes if table.name not in kept else ():
+            # Invented ranges are empty, and what is empty overlaps with nothing.
+            ranges = [name for name in index.columns if table.column(name).native_type.endswith("range")]
+            if index.excludes and not ranges:
+                obstacles.append(
+                    f"exclusion constraint {index.name!r} of table {table.name!r} may not hold for synthetic rows; "
+                    f"keep the table (--keep {table.name}), or drop the constraint in the source"
+                )
+    return tuple(obstacles)
 
 
 def _notes(schema: Schema, rows: Mapping[str, int]) -> tuple[str, ...]:
@@ -237,7 +253,13 @@ def _is_lookup(schema: Schema, table: Table, read: Callable[[str], pa.Table], ro
 
 
 def _fate(
-    schema: Schema, table: Table, column: Column, array: pa.Array | None, kept: Mapping[str, str], settings: Settings
+    schema: Schema,
+    table: Table,
+    column: Column,
+    array: pa.Array | None,
+    kept: Mapping[str, str],
+    follows: Mapping[str, str],
+    settings: Settings,
 ) -> tuple[Fate, str]:
     """The default."""
     if array is None:
@@ -247,9 +269,8 @@ def _fate(
         if told or _is_label(schema, table, column, array):
             return Fate.KEPT, "its table is kept"
         return Fate.FABRICATED, f"{column.kind} of unknown content in a lookup table"
-    for key in schema.foreign_keys_of(table.name):
-        if column.name in key.columns:
-            return Fate.KEY, f"refers to {key.parent}"
+    if column.name in follows:
+        return Fate.KEY, f"refers to {follows[column.name]}"
     if len(array) and array.null_count == len(array) and column.name not in table.primary_key:
         return Fate.NULL, "null in every row"
     if table.primary_key == (column.name,):

@@ -109,12 +109,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that no key brings with it. `definition` is the native statement, where the dialect has one."""
+    """An index that no key brings with it. `definition` is the native statement, where the dialect has one.
+
+    One that `excludes` is an exclusion constraint (Postgres): no two rows may be alike by its operators, of which the
+    `columns` are those that must not overlap.
+    """
 
     name: str
     columns: tuple[str, ...]
     unique: bool = False
     definition: str | None = None
+    excludes: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,13 +252,14 @@ class Schema:
     def opened(self) -> tuple[ForeignKey, ...]:
         """The foreign keys to leave out so that no cycle remains: self references, then the fewest keys of each cycle.
 
-        A nullable key goes before one that is not; among equals the last in name order goes. What is left is a directed
+        A nullable key goes before one that is not, one outside the primary key before one inside; among equals the last
+        in name order goes. What is left is a directed
         acyclic graph, over which `parents_first` runs. The same schema always opens at the same keys.
         """
         opened = [key for key in self.foreign_keys if key.is_self_reference]
         kept = [key for key in self.foreign_keys if not key.is_self_reference]
         while cycle := _find_cycle(self.table_names, kept):
-            key = max(cycle, key=lambda k: (self._is_nullable(k), k.child, k.name))
+            key = max(cycle, key=lambda k: (self._is_nullable(k), not self._is_primary(k), k.child, k.name))
             opened.append(key)
             kept.remove(key)
         return tuple(opened)
@@ -272,6 +278,9 @@ class Schema:
 
     def _is_nullable(self, key: ForeignKey) -> bool:
         return all(self.table(key.child).column(name).nullable for name in key.columns)
+
+    def _is_primary(self, key: ForeignKey) -> bool:
+        return bool(set(self.table(key.child).primary_key) & set(key.columns))
 
     @cached_property
     def fingerprint(self) -> str:

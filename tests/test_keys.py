@@ -94,23 +94,30 @@ def test_a_key_inside_a_larger_one_is_implied() -> None:
     assert (use.edges, use.opened, use.implied) == ((large, third), (), (small,))
 
 
-def test_keys_that_share_a_column_are_an_obstacle() -> None:
-    """Both are named; not where the table is kept."""
+def test_keys_that_share_a_column_are_both_drawn() -> None:
+    """Their parents agree in it."""
     one = ForeignKey("one", "c", ("x", "y"), "p", ("a", "b"))
     two = ForeignKey("two", "c", ("y", "z"), "q", ("a", "b"))
-    with pytest.raises(SchemaError, match="'one' and 'two' of table 'c' share the column 'y'"):
-        use_keys(schema_of(one, two))
-    assert use_keys(schema_of(one, two), kept={"c", "p", "q"}).edges == (one, two)
+    assert use_keys(schema_of(one, two)).edges == (one, two)
 
 
-@pytest.mark.parametrize("own", [("tenant", "boss"), ("boss",)])
-def test_an_opened_key_that_shares_a_column_is_an_obstacle(own: tuple[str, ...]) -> None:
-    """It is filled last and would overwrite what another key wrote."""
-    boss = ForeignKey("boss", "person", own, "person", ("tenant", "id")[-len(own) :])
-    other = ForeignKey("other", "person", ("tenant",) if len(own) == 2 else ("boss", "desk"), "place",
-                       ("id",) if len(own) == 2 else ("a", "b"))  # fmt: skip
-    with pytest.raises(SchemaError, match=r"'boss' and 'other'"):
-        use_keys(schema_of(boss, other))
+def test_an_opened_key_fills_what_no_other_key_fills() -> None:
+    """A boss is of the same tenant."""
+    boss = ForeignKey("boss", "person", ("tenant", "boss"), "person", ("tenant", "id"))
+    tenant = ForeignKey("tenant", "person", ("tenant",), "tenant", ("id",))
+    use = use_keys(schema_of(boss, tenant))
+    assert (use.edges, use.opened, dict(use.filled)) == ((tenant,), (boss,), {boss: ("boss",)})
+    assert use.follows("person") == {"tenant": "tenant", "boss": "person"}
+    assert "tenant" not in use_keys(schema_of(boss)).follows("person")
+
+
+def test_an_opened_key_without_a_column_of_its_own_is_an_obstacle() -> None:
+    """Both are named; not where the table is kept."""
+    boss = ForeignKey("boss", "person", ("boss",), "person", ("id",))
+    desk = ForeignKey("desk", "person", ("boss", "desk"), "place", ("a", "b"))
+    with pytest.raises(SchemaError, match=r"'boss' of table 'person' .*'desk'"):
+        use_keys(schema_of(boss, desk))
+    assert use_keys(schema_of(boss, desk), kept={"person", "place"}).opened == ()
 
 
 def test_self_references_are_opened() -> None:

@@ -75,7 +75,7 @@ def _learn_node(key: str, values: list, learn_strings: LearnStrings, depth: int)
 
 def _learn_numbers(numbers: list[float]) -> dict[str, Any]:
     """Eleven rounded quantiles and the digits after the point."""
-    values = np.clip(np.array(numbers, dtype=float), -(2.0**53), 2.0**53)
+    values = np.array([min(max(number, -(2**53)), 2**53) for number in numbers], dtype=float)  # an integer may be huge
     values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
     points = np.quantile(values, np.linspace(0.05, 0.95, 11))
     digits = next((d for d in range(5) if np.allclose(values * 10**d, np.rint(values * 10**d), atol=1e-6)), 4)
@@ -157,12 +157,10 @@ class _Writer:
     def object(self, node: dict, n: int) -> pa.Array:
         members = []
         for key, child in node["keys"].items():
-            member = join(json.dumps(key, ensure_ascii=False) + self.colon, self.node(child, n))
+            member = join(self.comma + json.dumps(key, ensure_ascii=False) + self.colon, self.node(child, n))
             if child["share"] < 1:
-                there = pa.array(self.rng.random(n) < child["share"])
-                member = pc.if_else(there, member, pa.scalar(None, pa.string()))
+                member = pc.if_else(pa.array(self.rng.random(n) < child["share"]), member, "")
             members.append(member)
         if not members:
             return pa.array(["{}"] * n, pa.string())
-        body = pc.binary_join_element_wise(*members, self.comma, null_handling="skip")
-        return join("{", body, "}")
+        return join("{", pc.utf8_slice_codeunits(join("", *members), len(self.comma)), "}")

@@ -6,6 +6,7 @@ rows share.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -45,6 +46,9 @@ _SAFE = {
     "datetime": "2000-01-01 00:00:00", "time": "12:00:00", "numeric": "0", "decimal": "0", "real": "0", "double": "0",
     "float": "0", "integer": "0", "int": "0", "bigint": "0", "smallint": "0", "boolean": "0", "bool": "0",
 }  # fmt: skip
+_DATED = frozenset({"date", "datetime", "timestamp", "timestamptz"})
+# A day of the calendar that all servers have, with or without a time of day.
+_PLAIN_MOMENT = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3]):.*[^C])?")
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,9 @@ def _learn_numbers(
 ) -> tuple[str, dict[str, Any]]:
     provider = own_word(provider) if provider else recognise(table, column, values)
     whole = column.kind is Kind.INTEGER or not column.scale
-    if provider not in SHAPED or not whole or len(values) == 0:
-        return "range", learn_range(column, values)
     texts = [str(value) for value in values.to_pylist()]
+    if provider not in SHAPED or not whole or not texts or not all(text.isdigit() for text in texts):
+        return "range", learn_range(column, values)
     settings = learn_reserved(provider, texts, unique=unique, length=integer_digits(column))
     return provider, {**settings, "shapes": [_without_leading_zero(shape) for shape in settings["shapes"]]}
 
@@ -169,12 +173,17 @@ def _learn_other(column: Column, texts: list[str]) -> tuple[str, dict[str, Any]]
     settings = learn_native(column.native_type, texts, column.enum_values)
     if settings is not None:
         return "native", settings
-    written = learn_written(texts, numbers=True)
+    word = column.native_type.lower().replace("(", " ").split()[0] if column.native_type.strip() else ""
+    plain = [text for text in texts if _PLAIN_MOMENT.fullmatch(text)] if word in _DATED else texts
+    written = learn_written(plain or texts, numbers=True)
     if written is not None:
         return "written", written
-    word = column.native_type.lower().replace("(", " ").split()[0] if column.native_type.strip() else ""
     if word in _ANY_TEXT:
         return learn_plain(texts)
+    counts = Counter(texts)
+    common = {text: times / len(texts) for text, times in counts.items() if times >= 5}
+    if sum(common.values()) >= 0.95 or (common and not column.nullable and word not in _SAFE):
+        return "choice", {"shares": common}
     if column.nullable:
         return "null", {}
     if word in _SAFE:

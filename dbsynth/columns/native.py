@@ -7,6 +7,7 @@ one value is safe it is a constant (``{}``, ``empty``); where none is known, Non
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .distinct import join, pick, texts_of
+from .distinct import choose, join, pick, texts_of
 from .patterns import distinct_integers
 
 __all__ = ["draw_binary", "draw_ip", "draw_mac", "draw_native", "draw_uuids", "learn_native", "magic_of"]
@@ -26,10 +27,21 @@ _CONSTANTS = {
 }  # fmt: skip
 _SPATIAL = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
             "geometrycollection", "geomcollection", "geography")  # fmt: skip
+_NONE, _TWO, _FOUR = "00" * 16, "02000000", "04000000"  # a point at 0, 0; numbers of points
+_SHAPES = {
+    "linestring": "0102000000" + _TWO + _NONE * 2, "polygon": "010300000001000000" + _FOUR + _NONE * 4,
+    "multipoint": "0104000000010000000101000000" + _NONE, "geometrycollection": "010700000000000000",
+    "geomcollection": "010700000000000000", "multilinestring": "0105000000010000000102000000" + _TWO + _NONE * 2,
+    "multipolygon": "010600000001000000010300000001000000" + _FOUR + _NONE * 4,
+}  # fmt: skip
 _NUMBERS = ("oid", "xid", "xid8", "cid", "year")
 _INTEGERS = ("int", "int2", "int4", "int8", "integer", "smallint", "bigint", "serial", "oid")
 _DECIMALS = ("numeric", "decimal", "real", "float4", "float8", "double", "float")
 _TEXTS = ("text", "varchar", "character", "char", "bpchar", "citext", "name")
+
+
+_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|[^,{}"]+')
+_ENOUGH_ROWS, _MOST_ITEMS = 5, 50
 
 
 def native_form(native_type: str) -> str | None:
@@ -73,11 +85,15 @@ def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]
         settings["decimal"] = bool(values) and not all(set(value) <= {"0", "1"} for value in values)
         settings["size"] = settings["size"] or (max(lengths) if values and form == "varbits" else 1)
     elif form == "set":
-        settings["members"] = list(enum_values) or re.findall(r"'((?:[^']|'')*)'", native_type)
+        members = list(enum_values) or [m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", native_type)]
+        held = Counter(member for value in values for member in value.split(","))
+        settings["members"] = {m: round(held[m] / max(len(values), 1), 3) for m in members}
     elif form == "array":
         settings["element"] = word.removesuffix("[]")
         settings["lengths"] = _array_lengths(values)
         settings["flat"] = not any(value.startswith(("{{", "[")) for value in values)
+        settings["items"] = _common_items(values)
+        settings["scale"] = int(found[1]) if (found := re.search(r"\(\d+,\s*(\d+)\)", native_type)) else None
     elif form == "vector":
         settings["size"] = settings["size"] or (values[0].count(",") + 1 if values else 3)
     elif form == "interval":
@@ -91,13 +107,29 @@ def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]
 
 def _learn_spatial(word: str, values: list[str]) -> dict[str, Any] | None:
     """What is before the coordinates of points in the hexadecimal form of MySQL or PostGIS; None for other shapes."""
+    server_id = r"[0-9A-F]{8}"  # MySQL's own bytes begin with the number of the coordinate system
+    if word in _SHAPES and values and all(re.match(server_id + r"01[0-9A-F]{2}000000", value) for value in values):
+        common = Counter(value[:8] for value in values).most_common(1)[0][0]
+        return {"form": "constant", "size": None, "text": common + _SHAPES[word]}
     if word not in ("geometry", "point", "geography"):
         return None
     for start, size in ((r"[0-9A-F]{8}0101000000", 18), (r"0101000020[0-9A-F]{8}", 18), (r"0101000000", 10)):
         found = {value[:size] for value in values if re.match(start, value, re.IGNORECASE)}
         if values and len(found) == 1 and all(re.match(start, value, re.IGNORECASE) for value in values):
             return {"form": "wkb", "size": None, "start": found.pop()}
+    if word == "geometry" and values and all(re.match(server_id + r"01[0-9A-F]{2}000000", value) for value in values):
+        return {"form": "wkb", "size": None, "start": values[0][:8] + "0101000000"}  # shapes of all sorts: points
     return None
+
+
+def _common_items(values: list[str]) -> dict[str, float] | None:
+    """The shares of an array's items, as written, where a few that five rows each hold are nearly all of them."""
+    items = Counter(item for value in values for item in set(_ITEM.findall(value)))
+    common = {item: times for item, times in items.items() if times >= _ENOUGH_ROWS}
+    total = sum(items.values())
+    if not common or len(common) > _MOST_ITEMS or sum(common.values()) < 0.95 * total:
+        return None
+    return {item: round(times / total, 4) for item, times in common.items()}
 
 
 def _array_lengths(values: list[str]) -> list[int]:
@@ -123,7 +155,7 @@ def draw_native(settings: dict[str, Any], n: int, rng: np.random.Generator) -> p
         "constant": lambda: _same(settings["text"], n),
         "range": lambda: _same("empty", n),
         "multirange": lambda: _same("{}", n),
-        "set": lambda: pick(settings["members"] or [""], n, rng),
+        "set": lambda: _subsets(settings["members"], n, rng),
         "bits": lambda: draw_bits(n, size, rng, settings["decimal"]),
         "varbits": lambda: draw_bits(n, size, rng, settings["decimal"]),
         "wkb": lambda: join(settings["start"], _doubles(rng, n, 180), _doubles(rng, n, 80)),
@@ -141,7 +173,13 @@ def _number(rng: np.random.Generator, n: int, low: int, high: int) -> pa.Array:
     return pa.array(rng.integers(low, high, n)).cast(pa.string())
 
 
-def _coordinate(rng: np.random.Generator, n: int, bound: int) -> pa.Array:
+def _subsets(members: dict[str, float], n: int, rng: np.random.Generator) -> pa.Array:
+    """Sets of members, each as frequent as in the source."""
+    held = [pc.if_else(pa.array(rng.random(n) < share), f",{member}", "") for member, share in members.items()]
+    return pc.utf8_slice_codeunits(join("", *held), 1)
+
+
+def _coordinate(rng: np.random.Generator, n: int, bound: float) -> pa.Array:
     return pa.array(np.round(rng.uniform(-bound, bound, n), 4)).cast(pa.string())
 
 
@@ -175,12 +213,16 @@ def _arrays(settings: dict, n: int, rng: np.random.Generator) -> pa.Array:
     element, total = settings["element"], int(counts.sum())
     if not settings["flat"] or total == 0:
         return _same("{}", n)
-    if element in _INTEGERS:
-        items = _number(rng, total, 1, 1000)
+    size, scale = settings["size"], settings["scale"]
+    if settings["items"]:
+        items = choose(settings["items"], total, rng)
+    elif element in _INTEGERS:
+        items = _number(rng, total, 1, 100)
     elif element in _DECIMALS:
-        items = _coordinate(rng, total, 100)
+        items = _coordinate(rng, total, 100 if scale is None else 10.0 ** min(size - scale, 2) - 0.01)
     elif element in _TEXTS:
         items = _word(rng, total)
+        items = items if size is None else pc.utf8_slice_codeunits(items, 0, size)
     elif element == "uuid":
         items = draw_uuids(total, rng)
     elif element in ("bool", "boolean"):

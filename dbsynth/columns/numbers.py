@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -84,15 +83,17 @@ def from_numbers(parts: dict[str, np.ndarray], column: Column, steps: dict[str, 
     if "day" in parts:
         time = np.clip(_round(parts["time"], steps["time"]), 0, DAY - 1)
         null = ~np.isfinite(parts["day"] + time)
-        return pa.array(_whole(parts["day"], null) * DAY + _whole(time, null), mask=null).cast(type_)
+        moments = _whole(parts["day"], null).clip(-(2**24), 2**24) * DAY + _whole(time, null)
+        return pa.array(moments.clip(*_moments(column)), mask=null).cast(type_)
     numbers = _round(parts["value"], steps["value"])
     null = ~np.isfinite(numbers)
     if column.kind is Kind.FLOAT:
         return pa.array(numbers, pa.float64(), mask=null)
     if column.kind is Kind.DECIMAL:
-        return _decimals(numbers, null, steps["value"], type_)
+        return _decimals(numbers, null, steps["value"], type_, _largest_unsigned(column))
     whole = _whole(numbers, null)
     if column.kind in _INT_TYPES:
+        whole = whole.clip(*_moments(column))
         return pa.array(whole.astype(_INT_TYPES[column.kind].to_pandas_dtype()), mask=null).cast(type_)
     return pa.array(whole, mask=null).cast(type_)
 
@@ -102,15 +103,34 @@ def _whole(numbers: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.where(null, 0.0, np.round(numbers)).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
 
 
-def _decimals(numbers: np.ndarray, null: np.ndarray, step: float, type_: pa.DataType) -> pa.Array:
-    """Decimals by way of their text, which is exact."""
+def _moments(column: Column) -> tuple[int, int]:
+    """The first and the last moment, in the unit of its numbers, that all servers take for the column's type."""
+    if column.kind is Kind.TIME:
+        return 0, DAY - 1
+    first, last = -719_162 * DAY, 2_932_897 * DAY - 1  # the years 1 to 9999
+    if column.kind is Kind.TIMESTAMPTZ and column.native_type.lower().split("(")[0] == "timestamp":  # MySQL's
+        first, last = 1_000_000, (2**31 - 1) * 1_000_000
+    return (first // DAY, last // DAY) if column.kind is Kind.DATE else (first, last)
+
+
+def _largest_unsigned(column: Column) -> int | None:
+    """The largest value of an unsigned 64-bit integer, which crosses as a decimal of 20 digits."""
+    return 2**64 - 1 if column.unsigned and "bigint" in column.native_type.lower() else None
+
+
+def _decimals(
+    numbers: np.ndarray, null: np.ndarray, step: float, type_: pa.DataType, largest: int | None = None
+) -> pa.Array:
+    """Decimals by way of their text, which is exact; at most `largest`, and what the type holds."""
     scale = type_.scale if pa.types.is_decimal(type_) else _MAX_DECIMALS if step == 0 else _decimals_of(step)
     numbers = np.where(null, 0.0, numbers)
     text = np.char.mod(f"%.{max(scale, 0)}f", numbers).astype(object) if len(numbers) else np.array([], dtype=object)
     if pa.types.is_decimal(type_):
-        beyond = np.abs(np.round(numbers, scale)) >= 10.0 ** (type_.precision - scale)
-        largest = str(Decimal(10**type_.precision - 1).scaleb(-scale))
-        text[beyond] = np.where(numbers[beyond] > 0, largest, "-" + largest)
+        limit = 10**type_.precision - 1 if largest is None else largest
+        beyond = np.abs(np.round(numbers, scale)) >= float(limit) / 10.0**scale
+        digits = str(limit).rjust(scale + 1, "0")
+        most = f"{digits[: len(digits) - scale]}.{digits[len(digits) - scale :]}" if scale > 0 else digits
+        text[beyond] = np.where(numbers[beyond] > 0, most, "-" + most)
     return pa.array(text, pa.string(), mask=null).cast(type_)
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..schema import Column, Kind, arrow_type
 from .patterns import distinct_integers
 
-__all__ = ["draw_range", "integer_digits", "learn_range"]
+__all__ = ["draw_range", "integer_digits", "largest_integer", "learn_range"]
 
 _POINTS = 21
 _DAY = 86_400_000_000  # µs
@@ -129,7 +129,14 @@ def integer_digits(column: Column) -> int:
     """How many digits any whole number of the column's type may have."""
     if column.kind is Kind.DECIMAL:
         return min(column.precision or 18, 18)
-    return len(str(_limits(column, {"points": [0], "step": 1})[1])) - 1
+    return len(str(largest_integer(column))) - 1
+
+
+def largest_integer(column: Column) -> int:
+    """The largest whole number that the column's type holds, at most 2**62 - 1."""
+    if column.kind is Kind.DECIMAL:
+        return 10 ** min(column.precision or 18, 18) - 1
+    return _limits(column, {"points": [0], "step": 1})[1]
 
 
 def _off_grid(steps: np.ndarray, column: Column, step: float) -> pa.Array:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from adapters import Mode
-from dbsynth.errors import SourceError, TargetError
+from dbsynth import jobs
+from dbsynth.config import Settings
+from dbsynth.errors import SchemaError, SourceError, TargetError
 from dbsynth.schema import Kind
+
+TINY = Settings(iterations=2, n_clusters=2, n_steps=2, batch_size=32, layers=(8,), no_keep=True)
 
 # Type -> values, in Postgres's own text; each column also gets a null.
 VALUES = {
@@ -202,3 +206,50 @@ def test_a_role_that_sees_less_of_the_server_sees_the_same_database(new_postgres
     other = type(mine)(mine.dialect, frozenset({"another server"}), mine.database)
     assert len(mine.servers) == 2
     assert mine == seen != other
+
+
+def test_exclusion_constraints_are_kept_or_refused_at_once(new_postgres, sql):
+    """Ranges that must not overlap do not; what no synthetic row can be held to is said before anything is learned."""
+    url, target = new_postgres(), new_postgres()
+    sql(url, """
+        CREATE EXTENSION btree_gist;
+        CREATE TABLE booking (id serial PRIMARY KEY, room int NOT NULL, during daterange NOT NULL,
+                              CONSTRAINT no_overlap EXCLUDE USING gist (room WITH =, during WITH &&));
+        INSERT INTO booking (room, during)
+            SELECT i % 4, daterange('2024-01-01'::date + i, '2024-01-02'::date + i) FROM generate_series(1, 40) i;
+    """)  # fmt: skip
+    report = jobs.clone(url, target, TINY, evaluate=False)
+    assert report.violations == ()
+    assert sql(target, "SELECT count(*) FROM booking") == [(40,)]
+    assert sql(target, "INSERT INTO booking (room, during) VALUES (1, 'empty') RETURNING id") == [(41,)]
+    sql(url, """
+        CREATE TABLE shift (person int, starts date NOT NULL, ends date NOT NULL,
+                            CONSTRAINT one_shift EXCLUDE USING gist (person WITH =, daterange(starts, ends) WITH &&));
+        INSERT INTO shift VALUES (1, '2024-01-01', '2024-02-01');
+    """)
+    (obstacle,) = jobs.inspect(url, TINY).obstacles
+    assert "'one_shift' of table 'shift'" in obstacle
+    with pytest.raises(SchemaError, match="one_shift"):
+        jobs.clone(url, new_postgres(), TINY)
+    jobs.clone(url, new_postgres(), TINY.model_copy(update={"keep": ("shift",)}), evaluate=False)
+
+
+def test_keys_across_namespaces_and_types_of_others(new_postgres, sql):
+    """Tables, keys and types of several namespaces, equal local names among them."""
+    url, target = new_postgres(), new_postgres()
+    sql(url, """
+        CREATE SCHEMA sales; CREATE SCHEMA "Odd schema"; CREATE SCHEMA types;
+        CREATE TYPE types.state AS ENUM ('new', 'paid');
+        CREATE DOMAIN "Odd schema"."Small" AS int CHECK (VALUE < 100);
+        CREATE TABLE item (id int PRIMARY KEY, n "Odd schema"."Small");
+        CREATE TABLE sales.item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state types.state,
+                                 of int REFERENCES item, states types.state[]);
+        CREATE TABLE "Odd schema".item (id int REFERENCES sales.item, note int, PRIMARY KEY (id, note));
+        INSERT INTO item SELECT i, i FROM generate_series(1, 20) i;
+        INSERT INTO sales.item (state, of) SELECT 'new', i FROM generate_series(1, 20) i;
+        INSERT INTO "Odd schema".item SELECT i, i FROM generate_series(1, 20) i;
+    """)
+    report = jobs.clone(url, target, TINY, evaluate=False)
+    assert report.violations == ()
+    assert [t.rows for t in report.tables] == [20, 20, 20]
+    assert sql(target, "INSERT INTO sales.item (state) VALUES ('paid') RETURNING id") == [(21,)]
