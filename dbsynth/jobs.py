@@ -32,10 +32,10 @@ from .progress import QUIET, Progress
 from .quality.assess import assess
 from .quality.common import common_schema, readable
 from .quality.comparison import Comparison, Rows
-from .quality.distributions import distributions
 from .quality.evaluation import ColumnNote, Evaluation, TableNote
 from .quality.lineage import dimension_tables, held_out_rows
 from .quality.report import render
+from .quality.report.distributions import distributions
 from .reading import counted, take_snapshot
 from .reports import Clock, FitReport, Report, TableReport
 from .shop import build_shop

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbsynth.quality import ceiling
-from dbsynth.quality.ceiling import draw, drawn_lots
 from dbsynth.quality.comparison import Comparison
 from dbsynth.quality.items import Item
-from dbsynth.quality.lots import compared_lots
-from dbsynth.quality.measures import Measures, measure
+from dbsynth.quality.likeness import Measures, ceiling, measure
+from dbsynth.quality.likeness.ceiling import draw, drawn_lots
+from dbsynth.quality.likeness.lots import compared_lots
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 K = Kind

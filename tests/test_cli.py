@@ -84,13 +84,14 @@ def _start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("command", [[], *([name] for name in cli.cli.commands)], ids=str)
 def test_help_answers_at_once(command: list[str]) -> None:
-    """In under half a second; the best of three, for a busy machine."""
+    """In under half a second of the processor, which a busy machine does not change; the best of three."""
     seconds = []
     for _ in range(3):
-        began = time.monotonic()
+        began = os.times()
         process = _start(*command, "--help")
         out, _ = process.communicate()
-        seconds.append(time.monotonic() - began)
+        ended = os.times()
+        seconds.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
         assert process.returncode == 0
         assert out.startswith("Usage: ")
     assert min(seconds) < 0.5
@@ -113,7 +114,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
     status, out, _ = run()
     assert status == 0
     assert re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE) == [
-        "inspect", "fit", "generate", "clone", "demo",
+        "inspect", "fit", "generate", "clone", "evaluate", "demo",
     ]  # fmt: skip
 
 
@@ -187,7 +188,7 @@ def test_clone_prints_rows_and_likeness(source: str, tmp_path: Path, run: Run) -
     status, out, _ = run("clone", source, f"sqlite:///{tmp_path}/target.db", *QUICK)
     assert status == 0
     assert re.search(r"^  box +60 +60 +modelled$", out, re.MULTILINE)
-    assert re.search(r"^  dangling keys +0 ", out, re.MULTILINE)
+    assert re.search(r"^  dangling +0 ", out, re.MULTILINE)
     assert f"Written to sqlite:///{tmp_path}/target.db" in out
 
 
@@ -197,7 +198,7 @@ def test_clone_json_is_one_document_and_progress_is_json_lines(source: str, tmp_
     assert status == 0
     report = json.loads(out)
     assert report["seed"] == 0
-    assert report["scores"]["dangling"] == 0
+    assert report["evaluation"]["summary"]["dangling"]["score"] == 0
     assert {json.loads(line)["event"] for line in err.splitlines()} >= {"start", "done"}
 
 
@@ -271,6 +272,7 @@ def test_no_password_is_ever_printed(spelling: str, monkeypatch: pytest.MonkeyPa
         ["inspect", spelling], ["inspect", spelling, "--json"], ["inspect", spelling, spelling],
         ["fit", spelling, tmp_path / "b"],
         ["clone", spelling, other], ["clone", other, spelling], ["generate", tmp_path / "b", spelling],
+        ["evaluate", spelling, other], ["evaluate", other, spelling], ["evaluate", other, other, "--holdout", spelling],
         ["inspect", f"--config={spelling}", other], ["demo", spelling, "extra"], [spelling],
     ):  # fmt: skip
         status, out, err = run(*arguments)

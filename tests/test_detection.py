@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.detection import detect
+from dbsynth.quality.extras import detect
 from dbsynth.quality.items import Item
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsynth.quality.distances import embed, nearest
 from dbsynth.quality.features import Feature
+from dbsynth.quality.privacy.distances import embed, nearest
 
 
 def feature(*samples, categorical: bool = False) -> Feature:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbsynth.quality.associations import associations
-from dbsynth.quality.bins import FEWEST_ROWS, make_bins
 from dbsynth.quality.compared import Side
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.distributions import Distribution, Distributions, distributions
+from dbsynth.quality.report.associations import associations
+from dbsynth.quality.report.bins import FEWEST_ROWS, make_bins
+from dbsynth.quality.report.distributions import Distribution, Distributions, distributions
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 K = Kind

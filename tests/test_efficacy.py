@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.efficacy import efficacy
+from dbsynth.quality.extras import efficacy
 from dbsynth.quality.items import Item
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 

@@ -176,6 +176,19 @@ def test_the_page_is_written(shop: Path, tmp_path: Path, run: Run) -> None:
     assert all(table in text for table in TABLES)
 
 
+def test_no_password_is_in_what_is_written(new_postgres: Callable[[], str], sql: Sql, tmp_path: Path, run: Run) -> None:
+    """Nor in what is printed."""
+    address = new_postgres()
+    sql(address, "CREATE TABLE t (x integer)")
+    sql(address, "INSERT INTO t SELECT generate_series(1, 50)")
+    scheme, rest = address.split("://")
+    canary = f"{scheme}://{rest.partition('@')[0].partition(':')[0]}:canary@{rest.partition('@')[2]}"
+    files = tmp_path / "page.html", tmp_path / "figures.json"
+    status, out, err = run("evaluate", canary, canary, "--no-extras", "--report", files[0], "--json", files[1])
+    assert status == 0
+    assert not [text for text in (out, err, *(file.read_text() for file in files)) if "canary" in text]
+
+
 @pytest.mark.parametrize("option", ["--report", "--json"])
 def test_a_file_that_cannot_be_written_is_said_first(option: str, shop: Path, tmp_path: Path, run: Run) -> None:
     status, _, err = run("evaluate", url(shop), url(shop), option, tmp_path / "missing" / "file")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from dbsynth.quality.comparison import Comparison
 from dbsynth.quality.items import Item
-from dbsynth.quality.measures import Measures, downward_paths
-from dbsynth.quality.measures import measure as measure_comparison
+from dbsynth.quality.likeness import measure as measure_comparison
+from dbsynth.quality.likeness.measures import Measures, downward_paths
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 K = Kind

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.membership import auc, membership, membership_summary
+from dbsynth.quality.privacy.membership import auc, membership, membership_summary
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 KINDS = {

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.copies import Copies
-from dbsynth.quality.exact import exact_columns, row_codes
 from dbsynth.quality.items import Item
-from dbsynth.quality.owners import owners, rows_by_owner
 from dbsynth.quality.privacy import privacy
+from dbsynth.quality.privacy.copies import Copies
+from dbsynth.quality.privacy.exact import exact_columns, row_codes
+from dbsynth.quality.privacy.owners import owners, rows_by_owner
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 K = Kind

@@ -20,12 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.distributions import Distribution, Distributions, Groups, distributions
 from dbsynth.quality.evaluation import ColumnNote, Evaluation, TableNote
 from dbsynth.quality.glossary import PRIVACY, TERMS
 from dbsynth.quality.items import Item
-from dbsynth.quality.measures import measure
+from dbsynth.quality.likeness import measure
 from dbsynth.quality.report import render
+from dbsynth.quality.report.distributions import Distribution, Distributions, Groups, distributions
 from dbsynth.quality.report.layers import lay_out
 from dbsynth.quality.report.measured import measured
 from dbsynth.quality.report.schema_picture import draw_schema

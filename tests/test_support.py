@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbsynth.quality.comparison import Comparison
+from dbsynth.quality.extras import support
 from dbsynth.quality.items import Item
-from dbsynth.quality.support import support
 from dbsynth.schema import Column, Kind, Schema, Table
 
 K = Kind

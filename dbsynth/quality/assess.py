@@ -10,13 +10,11 @@ import numpy as np
 
 from ..progress import QUIET, Progress
 from .comparison import Comparison
-from .detection import detect
-from .efficacy import efficacy
 from .evaluation import Evaluation, TableNote
+from .extras import detect, efficacy, support
 from .items import Item
-from .measures import measure
+from .likeness import measure
 from .privacy import privacy
-from .support import support
 
 __all__ = ["assess"]
 

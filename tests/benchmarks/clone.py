@@ -30,7 +30,7 @@ from servers import Servers, add_server_options, machine, quote, run_sql
 
 from adapters import open_database
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.measures import Measures, measure
+from dbsynth.quality.likeness import Measures, measure
 from dbsynth.schema import Schema
 
 MEMORY = 2048  # MiB

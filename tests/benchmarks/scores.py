@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from adapters import open_database
 from dbsynth.quality.comparison import Comparison
-from dbsynth.quality.measures import Measures, measure
+from dbsynth.quality.likeness import Measures, measure
 from dbsynth.schema import Schema
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from ..distributions import Associations, Distribution, Distributions, Groups
 from ..evaluation import Evaluation, TableNote
 from ..glossary import PRIVACY
 from ..items import Item
 from ..verdict import is_likeness, verdict, weakest
+from .distributions import Associations, Distribution, Distributions, Groups
 from .figures import GRADES, Figure, breakable, figure_of, gap_of, mean_figure
 from .measured import measured
 from .plots import Bar, HeatMap, Histogram, bars, heat_maps, histogram, null_bar

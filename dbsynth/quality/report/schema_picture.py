@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..distributions import Groups
 from ..evaluation import TableNote
+from .distributions import Groups
 from .figures import Figure, clipped
 from .layers import lay_out
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import poisson
 
-from ..keys import plain
-from ..schema import Column, Kind
-from .comparison import Comparison
+from ...keys import plain
+from ...schema import Column, Kind
+from ..comparison import Comparison
+from ..items import Item
 from .exact import ExactColumn
-from .items import Item
 
 __all__ = ["extremes", "fabricated_overlap", "rare_values"]
 

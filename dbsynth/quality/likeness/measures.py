@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from ..schema import ForeignKey, Schema
+from ...schema import ForeignKey, Schema
+from ..comparison import Comparison
+from ..items import Item, mean_of, plain_number
 from .ceiling import drawn_lots
-from .comparison import Comparison
-from .items import Item, mean_of, plain_number
 from .lots import compared_lots
 from .view import View
 

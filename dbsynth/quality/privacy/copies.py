@@ -20,9 +20,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..schema import Kind
+from ...schema import Kind
+from ..items import Item
 from .exact import ExactColumn, row_codes
-from .items import Item
 
 __all__ = ["Copies", "copies", "largest_excess", "quasi_identifier_copies"]
 

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..comparison import Comparison
+from ..features import Feature, Sample, child_features, matrix, own_features
+from ..items import Item, mean_of
+from ..splits import split_rows
 from .boosting import LEAF, each, grow
-from .comparison import Comparison
-from .features import Feature, Sample, child_features, matrix, own_features
-from .items import Item, mean_of
-from .splits import split_rows
 
 __all__ = ["detect"]
 

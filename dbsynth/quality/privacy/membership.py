@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import rankdata
 
+from ..comparison import Comparison, key_label
+from ..features import Feature, Sample, child_features, own_features
+from ..items import Item
 from .closest import SEARCHED, SEARCHERS
-from .comparison import Comparison, key_label
 from .distances import embed, nearest
-from .features import Feature, Sample, child_features, own_features
-from .items import Item
 from .owners import owners, rows_by_owner
 
 __all__ = ["auc", "membership", "membership_summary"]

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..comparison import Comparison
+from ..features import Feature, Sample, matrix, own_features, parent_features
+from ..items import Item, mean_of
+from ..splits import split_rows
 from .boosting import LEAF, each, grow
-from .comparison import Comparison
-from .features import Feature, Sample, matrix, own_features, parent_features
-from .items import Item, mean_of
-from .splits import split_rows
 
 __all__ = ["efficacy"]
 

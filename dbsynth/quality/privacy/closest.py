@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, logit
 
-from .comparison import Comparison, Rows
+from ..comparison import Comparison, Rows
+from ..features import Sample, own_features
+from ..items import Item
 from .distances import embed, nearest
-from .features import Sample, own_features
-from .items import Item
 from .owners import owners, rows_by_owner
 
 __all__ = ["SEARCHED", "SEARCHERS", "closest", "share_summary", "smallest_ratio"]

@@ -24,11 +24,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..comparison import Comparison
+from ..features import Feature, Sample, own_features
+from ..items import Item, mean_of
+from ..splits import split_rows
 from .boosting import each
-from .comparison import Comparison
-from .features import Feature, Sample, own_features
-from .items import Item, mean_of
-from .splits import split_rows
 
 __all__ = ["support"]
 

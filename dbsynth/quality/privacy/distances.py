@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .features import Feature
+from ..features import Feature
 
 __all__ = ["embed", "nearest"]
 

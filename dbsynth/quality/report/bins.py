@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..schema import Kind
+from ...schema import Kind
 
 __all__ = ["FEWEST_ROWS", "Bins", "make_bins"]
 

@@ -8,13 +8,13 @@ from itertools import combinations, product
 
 import numpy as np
 
-from ..keys import DANGLING
-from ..schema import ForeignKey
-from .compared import ComparedColumn, Scale, Side
-from .comparison import key_label
-from .items import Item, mean_of
+from ...keys import DANGLING
+from ...schema import ForeignKey
+from ..compared import ComparedColumn, Scale, Side
+from ..comparison import key_label
+from ..items import Item, mean_of
+from ..scores import Joined, group_scores, ks_complement, pair_scores, redrawn_scores
 from .lots import Families, Lot
-from .scores import Joined, group_scores, ks_complement, pair_scores, redrawn_scores
 
 __all__ = ["View"]
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..schema import Column
-from .compared import NUMERIC, joint_categories, read_numbers
-from .comparison import Comparison
+from ...schema import Column
+from ..compared import NUMERIC, joint_categories, read_numbers
+from ..comparison import Comparison
 
 __all__ = ["ExactColumn", "exact_columns", "row_codes"]
 

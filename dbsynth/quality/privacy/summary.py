@@ -22,11 +22,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..comparison import Comparison
+from ..items import Item
 from .closest import closest, share_summary, smallest_ratio
-from .comparison import Comparison
 from .copies import Copies, copies, largest_excess, quasi_identifier_copies
 from .exact import exact_columns
-from .items import Item
 from .membership import membership, membership_summary
 from .owners import owners
 from .verbatim import extremes, fabricated_overlap, rare_values

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .compared import Side
+from ..compared import Side
 
 __all__ = ["associations"]
 

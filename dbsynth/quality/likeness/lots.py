@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..schema import ForeignKey
-from .compared import Side
-from .comparison import Comparison
-from .scores import Joined
+from ...schema import ForeignKey
+from ..compared import Side
+from ..comparison import Comparison
+from ..scores import Joined
 
 __all__ = ["Families", "Lot", "compared_lots", "sample"]
 

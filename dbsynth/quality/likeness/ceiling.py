@@ -18,9 +18,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..schema import ForeignKey, Schema
-from .comparison import Comparison, Rows
-from .lineage import dimension_tables, root_tables
+from ...schema import ForeignKey, Schema
+from ..comparison import Comparison, Rows
+from ..lineage import dimension_tables, root_tables
 from .lots import Families, Lot, sample
 
 __all__ = ["draw", "drawn_lots"]

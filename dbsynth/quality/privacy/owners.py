@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .comparison import Comparison, Rows
+from ..comparison import Comparison, Rows
 
 __all__ = ["owners", "rows_by_owner"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..schema import Column, ForeignKey, Kind
+from ...schema import Column, ForeignKey, Kind
+from ..compared import NUMERIC, joint_categories, read_numbers
+from ..comparison import Comparison, key_label
 from .associations import associations
 from .bins import FEWEST_ROWS, make_bins
-from .compared import NUMERIC, joint_categories, read_numbers
-from .comparison import Comparison, key_label
 
 __all__ = ["Associations", "Distribution", "Distributions", "Groups", "distributions"]
 

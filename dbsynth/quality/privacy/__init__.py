@@ -1,0 +1,5 @@
+"""Whether a synthetic database gives anybody away."""
+
+from .summary import privacy
+
+__all__ = ["privacy"]
