@@ -371,7 +371,7 @@ _SLOW = textwrap.dedent("""
     import sys, time
     from dbsynth import cli, jobs
 
-    write, counted = jobs._write, jobs._counted
+    write, counted = jobs._write, jobs.counted
 
     def slowly(batches, advance):
         for batch in counted(batches, advance):
@@ -380,7 +380,7 @@ _SLOW = textwrap.dedent("""
             time.sleep(60)
 
     def write_slowly(*arguments):
-        jobs._counted = slowly
+        jobs.counted = slowly
         return write(*arguments)
 
     jobs._write = write_slowly
