@@ -46,7 +46,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    engine: Literal["clava"] = "clava"
+    engine: Literal["clava", "graph"] = "clava"
     preset: str = "fast"
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
@@ -66,6 +66,10 @@ class Settings(BaseModel):
     group_sizes: Literal["joint", "label"] = "joint"  # drawn with the parent row, or from p(s | c) alone
     matching: bool = True  # off: rows of several parents meet at random
     meeting: Literal["labels", "values"] = "labels"  # who meets whom: by the labels that meet; or by nearest drawn rows
+
+    # graph
+    fan_out: tuple[Annotated[int, Field(ge=0)], ...] = (8, 0)  # children heard by hop; its length is the number of hops
+    width: int = Field(64, ge=1)  # of what a neighbour says
 
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"

@@ -1,0 +1,76 @@
+"""Training the graph denoiser: rows of every table in every step, each with its neighbourhood at one noise level."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..clava.latent import Latent
+from ..clava.training import TrainingRows, noise_of
+from ..config import Settings
+from ..diffusion.training import Schedule, train
+from ..encoded import EncodedDatabase
+from ..progress import Progress
+from .denoiser import GraphDenoiser, TableShape, _bounds
+from .subgraphs import RowGraph, label_offsets
+
+__all__ = ["table_shapes", "train_graph"]
+
+
+def table_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> list[TableShape]:
+    """The sizes of every table's part of the network."""
+    shapes = []
+    for name, codes in database.tables.items():
+        upper, _, _, members = _bounds(codes)
+        edges = [*database.edges_to(name), *database.edges_of(name)]
+        shapes.append(TableShape(
+            name, len(codes.cuts), label_offsets(database, latents, name)[-1], len(edges), len(upper),
+            members.shape[1], tuple((e.name, e.parent) for e in database.edges_of(name)),
+            tuple((e.name, e.child) for e in database.edges_to(name)), name in database.kept,
+        ))  # fmt: skip
+    return shapes
+
+
+def train_graph(
+    database: EncodedDatabase, latents: Mapping[str, Latent], graph: RowGraph, settings: Settings, progress: Progress
+) -> GraphDenoiser:
+    """The denoiser of all tables together."""
+    seed = int(np.random.SeedSequence([settings.seed, zlib.crc32(b"graph")]).generate_state(1)[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = GraphDenoiser(
+            table_shapes(database, latents), settings.width, settings.fan_out, settings.layers,
+            plain=settings.noise == "discrete",
+        ).to(settings.device)  # fmt: skip
+    for name, codes in database.tables.items():
+        network.readers[network._key[name]].learn(codes)
+    rows = {name: TrainingRows.of(codes, None, {}) for name, codes in database.tables.items()}
+    noise = noise_of(settings)
+
+    def loss(network: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
+        def values(table: str, chosen: Tensor, level: Tensor) -> Tensor:
+            y = rows[table].draw(chosen, generator)
+            return y if table in database.kept else noise.add(y, level, torch.randn(y.shape, generator=generator))
+
+        total = torch.zeros(())
+        for table in network.drawn:
+            n = graph.n_rows[table]
+            chosen = torch.randint(n, (min(len(batch), n),), generator=generator)
+            y = rows[table].draw(chosen, generator)
+            level = noise.draw_levels(len(y), generator)
+            eps = torch.randn(y.shape, generator=generator)
+            x = noise.add(y, level, eps)
+            said = network(graph, table, chosen, x, level, noise, values, generator)
+            total = total + ((said - noise.target(y, x, level, eps)) ** 2).mean()
+        return total
+
+    schedule = Schedule(
+        settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema
+    )
+    with progress.stage("training", total=schedule.iterations, unit="steps") as advance:
+        train(network, loss, settings.batch_size, schedule, name="graph", seed=seed, progress=advance)
+    return network
