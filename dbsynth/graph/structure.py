@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..clava.latent import Latent
-from ..clava.matching import asked_by_row, draw_tuples, match_places, part_duplicates
+from ..clava.matching import asked_by_row, deal_places, draw_tuples, match_places, part_duplicates
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, fit_total, repeated_rows
 
@@ -113,7 +113,7 @@ def draw_structure(
     Args:
         database: the shape of the real one; kept tables with their edges' rows.
         kept: by edge into a kept table, the labels and sizes of its rows.
-        distinct: sets of edges of one child of which no two rows should share all parents, beside the database's own.
+        distinct: sets of edges of one child of which no two rows should share all parents.
         n_rows: rows to draw by table; a few less where rows cannot be told apart.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
@@ -139,9 +139,12 @@ def _draw_table(
         if edge.one_to_one:  # no more rows than parents
             held = np.flatnonzero(shapes.asked[rows, j] >= 0)
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] :])
-    for j, (edge, by_row) in enumerate(zip(edges, asked_by_row(edges, database.kept), strict=True)):
-        drawn.parents[edge.name] = _meet(drawn, edge, shapes.asked[rows, j], by_row, rng)
-    stay = _part(drawn, edges, [*distinct, *database.distinct], rng)
+    by_row = asked_by_row(edges, database.kept)
+    for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
+        others = [drawn.parents[e.name] for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
+        partners = others[0] if others else None
+        drawn.parents[edges[j].name] = _meet(drawn, edges[j], shapes.asked[rows, j], by_row[j], partners, rng)
+    stay = _part(drawn, edges, distinct, rng)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
             stay[repeated_rows([np.where(stay, drawn.parents[name], -1) for name in names])] = False
@@ -153,7 +156,9 @@ def _draw_table(
         drawn.labels[edge.name], drawn.sizes[edge.name] = shapes.labels[rows, j], shapes.sizes[rows, j]
 
 
-def _meet(drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, rng: np.random.Generator) -> np.ndarray:
+def _meet(
+    drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, partners: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
     """The parent of each row, by the label (or row) it asks for; as many places at each parent as it has children."""
     rows = np.flatnonzero(asked >= 0)
     parents = np.full(len(asked), -1, dtype=np.int64)
@@ -161,7 +166,7 @@ def _meet(drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, rng: np.ran
     places = np.repeat(np.arange(len(sizes)), sizes)
     offered = places if by_row else drawn.labels[edge.name][places]
     parents[rows] = match_places(asked[rows], places, offered, rng)
-    return parents
+    return parents if partners is None else deal_places(asked, parents, partners, rng)
 
 
 def _part(
