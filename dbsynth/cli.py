@@ -103,7 +103,7 @@ _PRESETS = ["fast", "paper", "paper:berka", "paper:california", "paper:ccs", "pa
 _SETTINGS = [
     _option(_RUN, "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
             help="Settings as a TOML file, spelled as here with underscores; an option wins over the file."),
-    _option(_RUN, "--engine", type=click.Choice(["clava"]), help="What learns the rows. [clava]"),
+    _option(_RUN, "--engine", type=click.Choice(["clava", "graph"]), help="What learns the rows. [clava]"),
     _option(_RUN, "--preset", type=click.Choice(_PRESETS), metavar="NAME",
             help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
     _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import clava
 from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
 from .encoded import Generated
+from .engines import ENGINES
 from .integrity.checks import satisfy_checks
 from .integrity.opened import fill_opened
 from .integrity.unique import part_repeats
@@ -33,7 +33,8 @@ def synthesise(
     Raises:
         SchemaError: unique columns that cannot be told apart at this scale.
     """
-    generated = clava.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    engine = ENGINES[model.settings.engine]
+    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
     tables: dict[str, dict[str, pa.Array]] = {}

@@ -19,7 +19,7 @@ from ..diffusion import Noise
 from ..diffusion.networks import LevelEmbedding, MLPDenoiser, ResidualDenoiser
 from .subgraphs import RowGraph
 
-__all__ = ["GraphDenoiser", "TableShape", "Values"]
+__all__ = ["GraphDenoiser", "TableShape", "Values", "category_bounds"]
 
 _MAX_ONE_HOT = 128  # categories of a nominal variable that are heard one by one
 _KNOWN = 1e-3  # standard deviation that stands for none
@@ -55,7 +55,7 @@ class _Reader(nn.Module):
 
     def learn(self, codes: Codes) -> None:
         """Take the bounds of the categories from the table's codes."""
-        bounds = _bounds(codes)
+        bounds = category_bounds(codes)
         self.upper, self.lower = (torch.from_numpy(bounds[i].astype(np.float32)) for i in (0, 1))
         self.variable, self.members = torch.from_numpy(bounds[2]), torch.from_numpy(bounds[3])
 
@@ -70,7 +70,7 @@ class _Reader(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def _bounds(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def category_bounds(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of all categories heard: upper and lower bounds (standard normal), variable, members."""
     from scipy.special import ndtri
 

@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..clava.latent import Latent, learn_latents
-from ..clava.pipeline import _forget, _shape_of
-from ..clava.synthesis import _normal_ranks
-from ..clava.training import noise_of
 from ..columns.codec import normal
+from ..columns.ranks import spread_ranks
 from ..config import Settings
+from ..diffusion import make_noise
 from ..encoded import EncodedDatabase, Generated
+from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
 from .sampling import sample_rows
@@ -60,8 +59,8 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     graph = row_graph(database, latents, structure, settings.device)
     network = train_graph(database, latents, graph, settings, progress)
     return GraphModel(
-        settings, _shape_of(database), dict(structure.n_rows),
-        {e.name: _forget(latents[e.name], e.parent in database.kept) for e in database.edges},
+        settings, database.shape, dict(structure.n_rows),
+        forget_rows(database, latents),
         learn_shapes(database, latents), unique_pairs(database), network,
     )  # fmt: skip
 
@@ -81,7 +80,7 @@ def generate(
         structure = draw_structure(database, model.shapes, model.latents, model.distinct, n_rows, rng)
         graph = row_graph(database, model.latents, structure, device)
     clean = {t: torch.from_numpy(normal(database.tables[t].draw(rng))).to(device) for t in kept}
-    noise, network = noise_of(model.settings), model.network.to(device)
+    noise, network = make_noise(model.settings), model.network.to(device)
     total = model.settings.n_steps * sum(structure.n_rows[table] for table in network.drawn)
     with progress.stage("drawing", total=total, unit="rows") as advance:
         drawn = sample_rows(network, graph, noise, clean, generator, progress=advance)
@@ -89,5 +88,5 @@ def generate(
     for table in database.tables:
         if table not in kept:
             z = drawn[table].cpu().numpy() if table in drawn else np.zeros((structure.n_rows[table], 0), np.float32)
-            ranks[table] = _normal_ranks(z, rng)
+            ranks[table] = spread_ranks(z, rng)
     return Generated(ranks, structure.parents)

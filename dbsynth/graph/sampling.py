@@ -31,8 +31,8 @@ def sample_rows(
 
     Args:
         kept: by table that is given whole, its clean values.
-        known: by table that is drawn, cells whose clean values are given: which, bool ``(n_rows, n_variables)``, and the
-            values. Their expected clean value is what it is, so the noise they start with fades to it.
+        known: by table that is drawn, cells whose clean values are given: which, bool ``(n_rows, n_variables)``, and
+            the values. Their expected clean value is what it is, so the noise they start with fades to it.
     """
     shapes = {table: (graph.n_rows[table], network.shapes[table].n_variables) for table in network.drawn}
     device = next(network.parameters()).device
@@ -53,7 +53,7 @@ def sample_rows(
         for table, (n, _) in shapes.items():
             for start in range(0, n, _SAMPLE_ROWS):
                 rows = torch.arange(start, min(start + _SAMPLE_ROWS, n), device=device)
-                levels = torch.full((len(rows),), level, device=device)
+                levels = torch.full((len(rows),), level, device=device)  # a timestep stays a whole number
                 said = network(graph, table, rows, x[table][rows], levels, noise, values, generator)
                 result[table][rows] = noise.clean(said, x[table][rows], levels)
                 progress(len(rows))

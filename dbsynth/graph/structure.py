@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..clava.latent import Latent
-from ..clava.matching import asked_by_row, deal_places, draw_tuples, match_places, part_duplicates
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, fit_total, repeated_rows
+from ..latents.latent import Latent
+from ..latents.matching import asked_by_row, deal_places, draw_tuples, match_places, part_duplicates
 
 __all__ = ["Drawn", "Shapes", "draw_structure", "learn_shapes", "real_structure", "unique_pairs"]
 
@@ -27,8 +27,8 @@ class Shapes:
     """The shapes that rows of one table have.
 
     Attributes:
-        asked: int64 ``(n_shapes, n_edges_of)``, the label of the row's group under each key of its own (the parent's row
-            number where parents are asked for by row), -1 for null.
+        asked: int64 ``(n_shapes, n_edges_of)``, the label of the row's group under each key of its own (the parent's
+            row number where parents are asked for by row), -1 for null.
         labels: int64 ``(n_shapes, n_edges_to)``, the label of its own children's group.
         sizes: int64 ``(n_shapes, n_edges_to)``, its number of children.
         counts: int64 ``(n_shapes,)``, real rows of this shape.
@@ -141,8 +141,8 @@ def _draw_table(
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] :])
     by_row = asked_by_row(edges, database.kept)
     for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
-        others = [drawn.parents[e.name] for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
-        partners = others[0] if others else None
+        met = [e.name for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
+        partners = drawn.parents[met[0]] if met else None
         drawn.parents[edges[j].name] = _meet(drawn, edges[j], shapes.asked[rows, j], by_row[j], partners, rng)
     stay = _part(drawn, edges, distinct, rng)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows

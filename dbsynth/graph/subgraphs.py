@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..clava.latent import Latent
 from ..encoded import EncodedDatabase
+from ..latents.latent import Latent
 from .structure import Drawn
 
 __all__ = ["Neighbours", "RowGraph", "label_offsets", "row_graph"]

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..clava.latent import Latent
-from ..clava.training import TrainingRows, noise_of
 from ..config import Settings
+from ..diffusion import make_noise
+from ..diffusion.rows import TrainingRows
 from ..diffusion.training import Schedule, train
 from ..encoded import EncodedDatabase
+from ..latents.latent import Latent
 from ..progress import Progress
-from .denoiser import GraphDenoiser, TableShape, _bounds
+from .denoiser import GraphDenoiser, TableShape, category_bounds
 from .subgraphs import RowGraph, label_offsets
 
 __all__ = ["table_shapes", "train_graph"]
@@ -25,7 +26,7 @@ def table_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> li
     """The sizes of every table's part of the network."""
     shapes = []
     for name, codes in database.tables.items():
-        upper, _, _, members = _bounds(codes)
+        upper, _, _, members = category_bounds(codes)
         edges = [*database.edges_to(name), *database.edges_of(name)]
         shapes.append(TableShape(
             name, len(codes.cuts), label_offsets(database, latents, name)[-1], len(edges), len(upper),
@@ -48,8 +49,8 @@ def train_graph(
         ).to(settings.device)  # fmt: skip
     for name, codes in database.tables.items():
         network.readers[network._key[name]].learn(codes)
-    rows = {name: TrainingRows.of(codes, None, {}) for name, codes in database.tables.items()}
-    noise = noise_of(settings)
+    rows = {name: TrainingRows.of(codes.low, codes.high) for name, codes in database.tables.items()}
+    noise = make_noise(settings)
 
     def loss(network: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
         def values(table: str, chosen: Tensor, level: Tensor) -> Tensor:
