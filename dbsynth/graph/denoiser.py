@@ -167,6 +167,10 @@ class GraphDenoiser(nn.Module):
         """The tables that there is anything to draw of."""
         return [name for name in self.shapes if self._key[name] in self.rows]
 
+    def reader_of(self, table: str) -> _Reader:
+        """What reads the table's noisy rows."""
+        return self.readers[self._key[table]]
+
     @property
     def hidden(self) -> list[nn.Parameter]:
         return [weights for network in self.rows.values() for weights in network.hidden]
@@ -229,7 +233,7 @@ class _Hearing:
             but = via if came == (edge, "up") else None
             children, owner = graph.neighbours[edge].some_children(rows, network.fan_out[hop], self.generator, but)
             of_children = self.node(child, children, level[owner], hop + 1, (edge, "down"), rows[owner])
-            heard = torch.zeros(len(rows), device=rows.device).index_add_(0, owner, torch.ones_like(level[owner]))
+            heard = torch.bincount(owner, minlength=len(rows))
             said.append(silence.index_add(0, owner, of_children) / heard.clamp_min(1)[:, None])
         return said
 

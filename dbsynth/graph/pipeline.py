@@ -20,7 +20,7 @@ from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
 from .sampling import sample_rows
-from .structure import Shapes, draw_structure, learn_shapes, real_structure, unique_pairs
+from .structure import Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
 from .subgraphs import row_graph
 from .training import train_graph
 
@@ -35,7 +35,7 @@ class GraphModel:
         database: the shape of what was learned: the real codes of kept tables only, other tables' cuts.
         latents: by edge; labels and sizes of real parents are there for kept parents only.
         shapes: by table.
-        distinct: pairs of edges of which no two real rows share both parents.
+        distinct: sets of edges of which no two rows of a child share all parents.
     """
 
     settings: Settings
@@ -61,7 +61,7 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     return GraphModel(
         settings, database.shape, dict(structure.n_rows),
         forget_rows(database, latents),
-        learn_shapes(database, latents), unique_pairs(database), network,
+        learn_shapes(database, latents), unique_sets_of_edges(database), network,
     )  # fmt: skip
 
 

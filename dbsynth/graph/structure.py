@@ -19,7 +19,7 @@ from ..groups import count_sizes, fit_total, repeated_rows
 from ..latents.latent import Latent
 from ..latents.matching import asked_by_row, deal_places, draw_tuples, match_places, part_duplicates
 
-__all__ = ["Drawn", "Shapes", "draw_structure", "learn_shapes", "real_structure", "unique_pairs"]
+__all__ = ["Drawn", "Shapes", "draw_structure", "learn_shapes", "real_structure", "unique_sets_of_edges"]
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,19 @@ def _shapes_of(database: EncodedDatabase, latents: Mapping[str, Latent], table: 
     return Shapes(found[:, :own], found[:, own:more], found[:, more:], counts)
 
 
-def unique_pairs(database: EncodedDatabase) -> list[frozenset[str]]:
-    """Pairs of edges of which no two real child rows share both parents: a race has each driver once."""
-    found = []
+def unique_sets_of_edges(database: EncodedDatabase) -> list[frozenset[str]]:
+    """Sets of edges of which no two child rows share all parents: the declared ones, and pairs that never repeat.
+
+    A race has each driver once, whether the schema says so or not.
+    """
+    found = list(database.distinct)
     for table in database.tables:
-        edges = database.edges_of(table)
+        edges = [edge for edge in database.edges_of(table) if not edge.one_to_one]
         for i, first in enumerate(edges):
             for second in edges[i + 1 :]:
-                alone = first.one_to_one or second.one_to_one
-                if not alone and len(first.rows) and not len(repeated_rows([first.rows, second.rows])):
-                    found.append(frozenset({first.name, second.name}))
+                pair = frozenset({first.name, second.name})
+                if pair not in found and len(first.rows) and not len(repeated_rows([first.rows, second.rows])):
+                    found.append(pair)
     return found
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ from ..progress import Progress
 from .denoiser import GraphDenoiser, TableShape, category_bounds
 from .subgraphs import RowGraph, label_offsets
 
-__all__ = ["table_shapes", "train_graph"]
+__all__ = ["new_network", "table_shapes", "train_graph"]
 
 
 def table_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> list[TableShape]:
@@ -36,19 +34,24 @@ def table_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> li
     return shapes
 
 
+def new_network(database: EncodedDatabase, latents: Mapping[str, Latent], settings: Settings) -> GraphDenoiser:
+    """An untrained denoiser of these tables."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = GraphDenoiser(
+            table_shapes(database, latents), settings.width, settings.fan_out, settings.layers,
+            plain=settings.noise == "discrete",
+        )  # fmt: skip
+    for name, codes in database.tables.items():
+        network.reader_of(name).learn(codes)
+    return network.to(settings.device)
+
+
 def train_graph(
     database: EncodedDatabase, latents: Mapping[str, Latent], graph: RowGraph, settings: Settings, progress: Progress
 ) -> GraphDenoiser:
     """The denoiser of all tables together."""
-    seed = int(np.random.SeedSequence([settings.seed, zlib.crc32(b"graph")]).generate_state(1)[0])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = GraphDenoiser(
-            table_shapes(database, latents), settings.width, settings.fan_out, settings.layers,
-            plain=settings.noise == "discrete",
-        ).to(settings.device)  # fmt: skip
-    for name, codes in database.tables.items():
-        network.readers[network._key[name]].learn(codes)
+    network = new_network(database, latents, settings)
     rows = {name: TrainingRows.of(codes.low, codes.high) for name, codes in database.tables.items()}
     noise = make_noise(settings)
 
@@ -58,7 +61,7 @@ def train_graph(
             return y if table in database.kept else noise.add(y, level, torch.randn(y.shape, generator=generator))
 
         total = torch.zeros(())
-        for table in network.drawn:
+        for table in (table for table in network.drawn if graph.n_rows[table]):
             n = graph.n_rows[table]
             chosen = torch.randint(n, (min(len(batch), n),), generator=generator)
             y = rows[table].draw(chosen, generator)
@@ -73,5 +76,5 @@ def train_graph(
         settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema
     )
     with progress.stage("training", total=schedule.iterations, unit="steps") as advance:
-        train(network, loss, settings.batch_size, schedule, name="graph", seed=seed, progress=advance)
+        train(network, loss, settings.batch_size, schedule, name="all", seed=settings.seed, progress=advance)
     return network

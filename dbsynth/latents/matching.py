@@ -107,8 +107,7 @@ def deal_places(
         hands = np.split(order, np.flatnonzero(np.diff(partners[order])) + 1)
         for hand in sorted(hands, key=len, reverse=True):
             chosen = np.lexsort((rng.random(len(who)), -left))[: len(hand)]
-            chosen = np.resize(chosen, len(hand)) if len(chosen) < len(hand) else chosen
-            if (left[chosen] < 1).any():  # no way: whoever has places takes the rest
+            if len(chosen) < len(hand) or left[chosen].min() < 1:  # no way: whoever has places takes them
                 chosen = np.sort(rng.permutation(np.repeat(np.arange(len(who)), left))[: len(hand)])
             np.subtract.at(left, chosen, 1)
             result[hand] = who[rng.permutation(chosen)]
