@@ -42,6 +42,11 @@ def test_every_switch_gives_a_whole_database(fan_out: tuple[int, ...], noise: st
     check_whole(database, generate(fit(database, settings)))
 
 
+def test_the_papers_structure_is_whole() -> None:
+    """Degrees of each key alone."""
+    check_whole(diamond(), generate(fit(diamond(), Settings(**TINY, structure="degrees"))))
+
+
 @pytest.fixture(scope="module")
 def model() -> GraphModel:
     """A diamond, learned."""

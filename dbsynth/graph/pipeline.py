@@ -54,14 +54,16 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
         TrainingError: a loss is not finite.
     """
     with progress.stage("clustering", total=len(database.edges), unit="keys") as advance:
-        latents = learn_latents(database, settings, advance)
+        joint = settings.structure == "shapes"
+        # One label for all: whoever has children.
+        latents = learn_latents(database, settings if joint else settings.model_copy(update={"n_clusters": 1}), advance)
     structure = real_structure(database, latents)
     graph = row_graph(database, latents, structure, settings.device)
     network = train_graph(database, latents, graph, settings, progress)
     return GraphModel(
         settings, database.shape, dict(structure.n_rows),
         forget_rows(database, latents),
-        learn_shapes(database, latents), unique_sets_of_edges(database), network,
+        learn_shapes(database, latents, joint=joint), unique_sets_of_edges(database), network,
     )  # fmt: skip
 
 
@@ -77,7 +79,10 @@ def generate(
     database, kept = model.database, model.database.kept
     n_rows = {t: n if t in kept else max(round(scale * n), min(n, 1)) for t, n in model.n_rows.items()}
     with progress.stage("structure"):
-        structure = draw_structure(database, model.shapes, model.latents, model.distinct, n_rows, rng)
+        structure = draw_structure(
+            database, model.shapes, model.latents, model.distinct, n_rows, rng,
+            joint=model.settings.structure == "shapes",
+        )  # fmt: skip
         graph = row_graph(database, model.latents, structure, device)
     clean = {t: torch.from_numpy(normal(database.tables[t].draw(rng))).to(device) for t in kept}
     noise, network = make_noise(model.settings), model.network.to(device)

@@ -67,16 +67,20 @@ def real_structure(database: EncodedDatabase, latents: Mapping[str, Latent]) -> 
     )
 
 
-def learn_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> dict[str, Shapes]:
-    """The shapes of every table's rows and how often each occurs."""
-    return {table: _shapes_of(database, latents, table) for table in database.tables}
+def learn_shapes(database: EncodedDatabase, latents: Mapping[str, Latent], *, joint: bool = True) -> dict[str, Shapes]:
+    """The shapes of every table's rows and how often each occurs.
+
+    Args:
+        joint: as in `draw_structure`.
+    """
+    return {table: _shapes_of(database, latents, table, joint) for table in database.tables}
 
 
-def _shapes_of(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> Shapes:
+def _shapes_of(database: EncodedDatabase, latents: Mapping[str, Latent], table: str, joint: bool) -> Shapes:
     edges, to = database.edges_of(table), database.edges_to(table)
     n = len(database.tables[table])
     columns = []
-    for edge, by_row in zip(edges, asked_by_row(edges, database.kept), strict=True):
+    for edge, by_row in zip(edges, _asked_by_row(edges, database, joint), strict=True):
         names = np.arange(len(latents[edge.name].labels)) if by_row else latents[edge.name].labels
         columns.append(np.where(edge.rows >= 0, names[edge.rows] if len(names) else -1, -1))
     columns += [latents[edge.name].labels for edge in to] + [latents[edge.name].sizes for edge in to]
@@ -85,6 +89,10 @@ def _shapes_of(database: EncodedDatabase, latents: Mapping[str, Latent], table: 
     found, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
     own, more = len(edges), len(edges) + len(to)
     return Shapes(found[:, :own], found[:, own:more], found[:, more:], counts)
+
+
+def _asked_by_row(edges: Sequence[Edge], database: EncodedDatabase, joint: bool) -> list[bool]:
+    return asked_by_row(edges, database.kept) if joint else [False] * len(edges)
 
 
 def unique_sets_of_edges(database: EncodedDatabase) -> list[frozenset[str]]:
@@ -110,6 +118,8 @@ def draw_structure(
     distinct: Sequence[frozenset[str]],
     n_rows: Mapping[str, int],
     rng: np.random.Generator,
+    *,
+    joint: bool = True,
 ) -> Drawn:
     """Draw a structure, parents before their children.
 
@@ -118,17 +128,18 @@ def draw_structure(
         kept: by edge into a kept table, the labels and sizes of its rows.
         distinct: sets of edges of one child of which no two rows should share all parents.
         n_rows: rows to draw by table; a few less where rows cannot be told apart.
+        joint: draw rows' shapes whole; otherwise, as GRDM does, the numbers of children of each key on their own.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
     for table in database.tables:
-        _draw_table(drawn, database, shapes[table], kept, distinct, table, rng)
+        _draw_table(drawn, database, shapes[table], kept, distinct, table, rng, joint)
     sizes = {e.name: count_sizes(drawn.parents[e.name], drawn.n_rows[e.parent]) for e in database.edges}
     return replace(drawn, sizes=sizes)
 
 
 def _draw_table(
     drawn: Drawn, database: EncodedDatabase, shapes: Shapes, kept: Mapping[str, Latent],
-    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator,
+    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool,
 ) -> None:  # fmt: skip
     """Add one table to the structure."""
     edges, to = database.edges_of(table), database.edges_to(table)
@@ -142,7 +153,7 @@ def _draw_table(
         if edge.one_to_one:  # no more rows than parents
             held = np.flatnonzero(shapes.asked[rows, j] >= 0)
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] :])
-    by_row = asked_by_row(edges, database.kept)
+    by_row = _asked_by_row(edges, database, joint)
     for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
         met = [e.name for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
         partners = drawn.parents[met[0]] if met else None
@@ -156,7 +167,8 @@ def _draw_table(
     rows = rows[stay] if edges else rows
     drawn.n_rows[table] = len(rows)
     for j, edge in enumerate(to):
-        drawn.labels[edge.name], drawn.sizes[edge.name] = shapes.labels[rows, j], shapes.sizes[rows, j]
+        chosen = rows if joint else draw_tuples(np.arange(len(shapes.counts)), shapes.counts, len(rows), rng)
+        drawn.labels[edge.name], drawn.sizes[edge.name] = shapes.labels[chosen, j], shapes.sizes[chosen, j]
 
 
 def _meet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -47,6 +48,11 @@ def new_network(database: EncodedDatabase, latents: Mapping[str, Latent], settin
     return network.to(settings.device)
 
 
+def _rows_a_step(n: int, settings: Settings) -> int:
+    """How many of a table's ``n`` rows a step sees: fewer of a small table, or it would be learned by heart."""
+    return min(settings.batch_size, n, math.ceil(n * settings.epochs / settings.iterations))
+
+
 def train_graph(
     database: EncodedDatabase, latents: Mapping[str, Latent], graph: RowGraph, settings: Settings, progress: Progress
 ) -> GraphDenoiser:
@@ -63,7 +69,7 @@ def train_graph(
         total = torch.zeros(())
         for table in (table for table in network.drawn if graph.n_rows[table]):
             n = graph.n_rows[table]
-            chosen = torch.randint(n, (min(len(batch), n),), generator=generator)
+            chosen = torch.randint(n, (_rows_a_step(n, settings),), generator=generator)
             y = rows[table].draw(chosen, generator)
             level = noise.draw_levels(len(y), generator)
             eps = torch.randn(y.shape, generator=generator)
@@ -72,6 +78,7 @@ def train_graph(
             total = total + ((said - noise.target(y, x, level, eps)) ** 2).mean()
         return total
 
+    # Each step draws rows of every table for itself.
     schedule = Schedule(
         settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema
     )
