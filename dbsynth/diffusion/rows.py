@@ -20,7 +20,7 @@ class TrainingRows:
 
     @classmethod
     def of(cls, low: np.ndarray, high: np.ndarray) -> TrainingRows:
-        return cls(torch.from_numpy(low.astype(np.float32)), torch.from_numpy(high.astype(np.float32)))
+        return cls(*(torch.from_numpy(bound.astype(np.float32, copy=False)) for bound in (low, high)))
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The rows' codes, about standard normal, every tie spread anew over its interval."""

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from scipy.linalg import block_diag
+from scipy.special import ndtri
 from torch import Tensor, nn
 
 from ..columns.codec import Codes
@@ -19,7 +21,7 @@ from ..diffusion import Noise
 from ..diffusion.networks import LevelEmbedding, MLPDenoiser, ResidualDenoiser
 from .subgraphs import RowGraph
 
-__all__ = ["GraphDenoiser", "TableShape", "Values", "category_bounds"]
+__all__ = ["GraphDenoiser", "TableSpec", "Values", "categories_heard"]
 
 _MAX_ONE_HOT = 128  # categories of a nominal variable that are heard one by one
 _KNOWN = 1e-3  # standard deviation that stands for none
@@ -28,7 +30,7 @@ Values = Callable[[str, Tensor, Tensor], Tensor]  # (table, rows, their noise le
 
 
 @dataclass(frozen=True)
-class TableShape:
+class TableSpec:
     """What a network has to know of a table to be made: sizes only."""
 
     name: str
@@ -45,19 +47,19 @@ class TableShape:
 class _Reader(nn.Module):
     """What noisy rows say: the values themselves, and the chance of each category given them."""
 
-    def __init__(self, shape: TableShape) -> None:
+    def __init__(self, spec: TableSpec) -> None:
         super().__init__()
-        self.register_buffer("upper", torch.zeros(shape.n_categories))
-        self.register_buffer("lower", torch.zeros(shape.n_categories))
-        self.register_buffer("variable", torch.zeros(shape.n_categories, dtype=torch.int64))
-        self.register_buffer("members", torch.zeros(shape.n_categories, shape.n_members))
-        self.width = shape.n_variables + shape.n_categories + shape.n_members
+        self.register_buffer("upper", torch.zeros(spec.n_categories))
+        self.register_buffer("lower", torch.zeros(spec.n_categories))
+        self.register_buffer("variable", torch.zeros(spec.n_categories, dtype=torch.int64))
+        self.register_buffer("members", torch.zeros(spec.n_categories, spec.n_members))
+        self.width = spec.n_variables + spec.n_categories + spec.n_members
 
     def learn(self, codes: Codes) -> None:
-        """Take the bounds of the categories from the table's codes."""
-        bounds = category_bounds(codes)
-        self.upper, self.lower = (torch.from_numpy(bounds[i].astype(np.float32)) for i in (0, 1))
-        self.variable, self.members = torch.from_numpy(bounds[2]), torch.from_numpy(bounds[3])
+        """Take the bounds of the categories, and what they are made of, from the table's codes."""
+        upper, lower, variable, members = categories_heard(codes)
+        self.upper, self.lower = torch.from_numpy(upper), torch.from_numpy(lower)
+        self.variable, self.members = torch.from_numpy(variable), torch.from_numpy(members)
 
     def forward(self, scaled: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         if not len(self.upper):
@@ -70,38 +72,34 @@ class _Reader(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def category_bounds(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of all categories heard: upper and lower bounds (standard normal), variable, members."""
-    from scipy.special import ndtri
+def categories_heard(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All categories of a table's nominal variables, but for those of two or too many.
 
-    upper, lower, variable, blocks = [], [], [], []
-    members = codes.members or (None,) * len(codes.cuts)
-    for j, (cuts, member) in enumerate(zip(codes.cuts, members, strict=True)):
-        if cuts is None or not 2 < len(cuts) <= _MAX_ONE_HOT:
-            continue
-        edges = ndtri(np.clip(np.r_[0.0, cuts], 0, 1))
-        edges[0], edges[-1] = -np.inf, np.inf
-        upper.append(edges[1:])
-        lower.append(edges[:-1])
-        variable.append(np.full(len(cuts), j))
-        blocks.append(member if member is not None else np.empty((len(cuts), 0), np.float32))
-    n = sum(len(b) for b in blocks)
-    matrix = np.zeros((n, sum(b.shape[1] for b in blocks)), np.float32)
-    row = column = 0
-    for block in blocks:
-        matrix[row : row + len(block), column : column + block.shape[1]] = block
-        row, column = row + len(block), column + block.shape[1]
-    join = lambda parts, dtype: np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)  # noqa: E731
-    return join(upper, np.float64), join(lower, np.float64), join(variable, np.int64), matrix
+    Returns:
+        Upper and lower bound, standard normal, float32 ``(n_categories,)``; the variable, int64; what each is made of,
+        float32 ``(n_categories, n_members)``, zero in other variables' columns.
+    """
+    upper, lower, variable, members = [], [], [], []
+    made_of = codes.members or (None,) * len(codes.cuts)
+    for j, (cuts, member) in enumerate(zip(codes.cuts, made_of, strict=True)):
+        if cuts is not None and 2 < len(cuts) <= _MAX_ONE_HOT:
+            inner = ndtri(np.clip(cuts[:-1], 0, 1))
+            upper.append(np.r_[inner, np.inf])
+            lower.append(np.r_[-np.inf, inner])
+            variable.append(np.full(len(cuts), j))
+            members.append(np.empty((len(cuts), 0)) if member is None else member)
+    bounds = (np.concatenate([np.empty(0), *side]).astype(np.float32) for side in (upper, lower))
+    blocks = block_diag(np.empty((0, 0)), *members).astype(np.float32)
+    return *bounds, np.concatenate([np.empty(0, np.int64), *variable]), blocks
 
 
 class _Node(nn.Module):
     """A neighbour's row as one vector, with what its own neighbours say."""
 
-    def __init__(self, shape: TableShape, width: int, n_messages: int) -> None:
+    def __init__(self, spec: TableSpec, width: int, n_messages: int) -> None:
         super().__init__()
-        self.row = nn.Linear(shape.n_variables + shape.n_categories + shape.n_members + shape.n_sizes, width)
-        self.labels = nn.Embedding(max(shape.n_labels, 1), width)
+        self.row = nn.Linear(spec.n_variables + spec.n_categories + spec.n_members + spec.n_sizes, width)
+        self.labels = nn.Embedding(max(spec.n_labels, 1), width)
         nn.init.normal_(self.labels.weight, std=0.3)
         self.messages = nn.Linear(width * n_messages, width, bias=False) if n_messages else None
         self.norm = nn.LayerNorm(width)
@@ -120,56 +118,55 @@ class GraphDenoiser(nn.Module):
     """One network for all tables.
 
     Args:
-        shapes: of the tables.
+        specs: of the tables.
         width: of what neighbours say.
         fan_out: by hop, how many children of a row are heard; its length is the number of hops.
         layers: of each table's own network; with discrete noise the paper's plain layers.
     """
 
     def __init__(
-        self, shapes: Sequence[TableShape | dict], width: int, fan_out: Sequence[int], layers: Sequence[int],
+        self, specs: Sequence[TableSpec | dict], width: int, fan_out: Sequence[int], layers: Sequence[int],
         plain: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.shapes = {s.name: s for s in (TableShape(**s) if isinstance(s, dict) else s for s in shapes)}
+        self.specs = {s.name: s for s in (TableSpec(**s) if isinstance(s, dict) else s for s in specs)}
         self.arguments = {
-            "shapes": [asdict(s) for s in self.shapes.values()], "width": width, "fan_out": list(fan_out),
+            "specs": [asdict(s) for s in self.specs.values()], "width": width, "fan_out": list(fan_out),
             "layers": list(layers), "plain": plain,
         }  # fmt: skip
         self.width, self.fan_out = width, tuple(fan_out)
         embedding = LevelEmbedding(32, *((1e-4, 1.0) if plain else (0.5, 8.0)))
         self.level = nn.Sequential(embedding, nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
-        key = {name: str(i) for i, name in enumerate(self.shapes)}  # names may hold dots
-        self._key = key
-        self.readers = nn.ModuleDict({key[s.name]: _Reader(s) for s in self.shapes.values()})
+        self.key = key = {name: str(i) for i, name in enumerate(self.specs)}  # names may hold dots
+        self.readers = nn.ModuleDict({key[s.name]: _Reader(s) for s in self.specs.values()})
         self.nodes = nn.ModuleList(
-            nn.ModuleDict({key[s.name]: _Node(s, width, self._n_messages(s, hop)) for s in self.shapes.values()})
+            nn.ModuleDict({key[s.name]: _Node(s, width, self._n_messages(s, hop)) for s in self.specs.values()})
             for hop in range(1, len(self.fan_out) + 1)
         )
         self.labels = nn.ModuleDict()
         self.rows = nn.ModuleDict()
         make = MLPDenoiser if plain else ResidualDenoiser
-        for shape in self.shapes.values():
-            if shape.kept or not shape.n_variables:
+        for spec in self.specs.values():
+            if spec.kept or not spec.n_variables:
                 continue
-            n_conditions = shape.n_categories + shape.n_members + shape.n_sizes + width * self._n_messages(shape, 0)
-            self.labels[key[shape.name]] = nn.Embedding(max(shape.n_labels, 1), layers[0])
-            nn.init.normal_(self.labels[key[shape.name]].weight, std=0.3)
-            self.rows[key[shape.name]] = make(shape.n_variables, n_conditions + layers[0], layers)
+            n_conditions = spec.n_categories + spec.n_members + spec.n_sizes + width * self._n_messages(spec, 0)
+            self.labels[key[spec.name]] = nn.Embedding(max(spec.n_labels, 1), layers[0])
+            nn.init.normal_(self.labels[key[spec.name]].weight, std=0.3)
+            self.rows[key[spec.name]] = make(spec.n_variables, n_conditions + layers[0], layers)
 
-    def _n_messages(self, shape: TableShape, hop: int) -> int:
+    def _n_messages(self, spec: TableSpec, hop: int) -> int:
         if hop >= len(self.fan_out):
             return 0
-        return len(shape.parents) + (len(shape.children) if self.fan_out[hop] else 0)
+        return len(spec.parents) + (len(spec.children) if self.fan_out[hop] else 0)
 
     @property
     def drawn(self) -> list[str]:
         """The tables that there is anything to draw of."""
-        return [name for name in self.shapes if self._key[name] in self.rows]
+        return [name for name in self.specs if self.key[name] in self.rows]
 
     def reader_of(self, table: str) -> _Reader:
         """What reads the table's noisy rows."""
-        return self.readers[self._key[table]]
+        return self.readers[self.key[table]]
 
     @property
     def hidden(self) -> list[nn.Parameter]:
@@ -188,7 +185,7 @@ class GraphDenoiser(nn.Module):
             values: gives the neighbours' noisy values.
             generator: draws the children that are heard.
         """
-        key = self._key[table]
+        key = self.key[table]
         hear = _Hearing(self, graph, noise, values, generator)
         features = self.readers[key](x[:, :0], *noise.posterior(x, level))
         condition = [features, graph.sizes[table][rows], self.labels[key](graph.labels[table][rows]).sum(1)]
@@ -215,12 +212,12 @@ class _Hearing:
             hop: how far these rows are from those that are denoised.
             came: edge and direction on which these rows were reached, ``via`` from which rows.
         """
-        shape, network, graph = self.network.shapes[table], self.network, self.graph
+        spec, network, graph = self.network.specs[table], self.network, self.graph
         if hop >= len(network.fan_out):
             return []
         silence = torch.zeros(len(rows), network.width, device=rows.device)
         said = []
-        for edge, parent in shape.parents:
+        for edge, parent in spec.parents:
             if came == (edge, "down") or not graph.n_rows[parent]:
                 said.append(silence)
                 continue
@@ -229,7 +226,7 @@ class _Hearing:
             said.append(of_parents * (parents >= 0)[:, None])
         if not network.fan_out[hop]:
             return said
-        for edge, child in shape.children:
+        for edge, child in spec.children:
             but = via if came == (edge, "up") else None
             children, owner = graph.neighbours[edge].some_children(rows, network.fan_out[hop], self.generator, but)
             of_children = self.node(child, children, level[owner], hop + 1, (edge, "down"), rows[owner])
@@ -241,9 +238,9 @@ class _Hearing:
         self, table: str, rows: Tensor, level: Tensor, hop: int, came: tuple[str, str], via: Tensor
     ) -> Tensor:
         """Neighbours' rows as vectors, float32 ``(n, width)``."""
-        network, graph, key = self.network, self.graph, self.network._key[table]
+        network, graph, key = self.network, self.graph, self.network.key[table]
         x = self.values(table, rows, level)
-        if network.shapes[table].kept:
+        if network.specs[table].kept:
             features = network.readers[key](x, x, torch.zeros_like(x[:, :1]).sum(1))
             embedded = None
         else:

@@ -34,12 +34,12 @@ def sample_rows(
         known: by table that is drawn, cells whose clean values are given: which, bool ``(n_rows, n_variables)``, and
             the values. Their expected clean value is what it is, so the noise they start with fades to it.
     """
-    shapes = {table: (graph.n_rows[table], network.shapes[table].n_variables) for table in network.drawn}
+    sizes = {table: (graph.n_rows[table], network.specs[table].n_variables) for table in network.drawn}
     device = next(network.parameters()).device
 
     def split(state: Tensor) -> dict[str, Tensor]:
-        parts = state.split([n * d for n, d in shapes.values()])
-        return {table: part.view(shape) for (table, shape), part in zip(shapes.items(), parts, strict=True)}
+        parts = state.split([n * d for n, d in sizes.values()])
+        return {table: part.view(size) for (table, size), part in zip(sizes.items(), parts, strict=True)}
 
     def denoised(state: Tensor, level: float) -> Tensor:
         x, clean = split(state), torch.empty_like(state)
@@ -50,7 +50,7 @@ def sample_rows(
                 return kept[table][rows]
             return x[table][rows] if table in x else torch.zeros(len(rows), 0, device=device)
 
-        for table, (n, _) in shapes.items():
+        for table, (n, _) in sizes.items():
             for start in range(0, n, _SAMPLE_ROWS):
                 rows = torch.arange(start, min(start + _SAMPLE_ROWS, n), device=device)
                 levels = torch.full((len(rows),), level, device=device)  # a timestep stays a whole number
@@ -62,5 +62,5 @@ def sample_rows(
                 result[table][which] = given[which]
         return clean
 
-    start = torch.randn(sum(n * d for n, d in shapes.values()), generator=generator).to(device)
+    start = torch.randn(sum(n * d for n, d in sizes.values()), generator=generator).to(device)
     return split(noise.solve(denoised, start, generator))

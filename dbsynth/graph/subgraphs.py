@@ -72,7 +72,7 @@ class RowGraph:
     Attributes:
         n_rows: by table.
         neighbours: by edge.
-        labels: by table int64 ``(n_rows, n_edges)``: the label of each edge's group, of the row's own children first,
+        labels: by table int32 ``(n_rows, n_edges)``: the label of each edge's group, of the row's own children first,
             then of the groups it belongs to; each edge's labels numbered after those of the one before.
         sizes: by table float32 ``(n_rows, n_edges)``: the sizes of these groups, log(1 + s) on a scale of about 1.
     """
@@ -116,7 +116,9 @@ def row_graph(
             of_row.append(label[group] + offsets[len(of_row)])
             log_sizes.append(size[group])
         n = structure.n_rows[table]
-        labels[table] = torch.from_numpy(np.stack(of_row, 1) if of_row else np.empty((n, 0), np.int64)).to(device)
+        labels[table] = torch.from_numpy(
+            (np.stack(of_row, 1) if of_row else np.empty((n, 0))).astype(np.int32)
+        ).to(device)
         sizes[table] = torch.from_numpy(
             (np.stack(log_sizes, 1) if log_sizes else np.empty((n, 0))).astype(np.float32)
         ).to(device)

@@ -15,24 +15,24 @@ from ..diffusion.training import Schedule, train
 from ..encoded import EncodedDatabase
 from ..latents.latent import Latent
 from ..progress import Progress
-from .denoiser import GraphDenoiser, TableShape, category_bounds
+from .denoiser import GraphDenoiser, TableSpec, categories_heard
 from .subgraphs import RowGraph, label_offsets
 
-__all__ = ["new_network", "table_shapes", "train_graph"]
+__all__ = ["new_network", "table_specs", "train_graph"]
 
 
-def table_shapes(database: EncodedDatabase, latents: Mapping[str, Latent]) -> list[TableShape]:
+def table_specs(database: EncodedDatabase, latents: Mapping[str, Latent]) -> list[TableSpec]:
     """The sizes of every table's part of the network."""
-    shapes = []
+    specs = []
     for name, codes in database.tables.items():
-        upper, _, _, members = category_bounds(codes)
+        upper, _, _, members = categories_heard(codes)
         edges = [*database.edges_to(name), *database.edges_of(name)]
-        shapes.append(TableShape(
+        specs.append(TableSpec(
             name, len(codes.cuts), label_offsets(database, latents, name)[-1], len(edges), len(upper),
             members.shape[1], tuple((e.name, e.parent) for e in database.edges_of(name)),
             tuple((e.name, e.child) for e in database.edges_to(name)), name in database.kept,
         ))  # fmt: skip
-    return shapes
+    return specs
 
 
 def new_network(database: EncodedDatabase, latents: Mapping[str, Latent], settings: Settings) -> GraphDenoiser:
@@ -40,7 +40,7 @@ def new_network(database: EncodedDatabase, latents: Mapping[str, Latent], settin
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = GraphDenoiser(
-            table_shapes(database, latents), settings.width, settings.fan_out, settings.layers,
+            table_specs(database, latents), settings.width, settings.fan_out, settings.layers,
             plain=settings.noise == "discrete",
         )  # fmt: skip
     for name, codes in database.tables.items():

@@ -26,7 +26,7 @@ __all__ = ["asked_by_row", "deal_places", "draw_tuples", "match_places", "match_
 _NEIGHBOURS = 32
 _EXACT_ROWS = 1_000  # leftovers of this many rows are paired exactly
 _SWAP_ROUNDS = 200
-_DEALT = 20_000_000  # rows times parents of a label whose rows are dealt
+_DEALT = 5_000_000  # rows times parents of a label whose rows are dealt
 
 
 def asked_by_row(edges: Sequence[Edge], kept: Collection[str]) -> list[bool]:
