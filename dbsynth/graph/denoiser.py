@@ -53,7 +53,6 @@ class _Reader(nn.Module):
         self.register_buffer("lower", torch.zeros(spec.n_categories))
         self.register_buffer("variable", torch.zeros(spec.n_categories, dtype=torch.int64))
         self.register_buffer("members", torch.zeros(spec.n_categories, spec.n_members))
-        self.width = spec.n_variables + spec.n_categories + spec.n_members
 
     def learn(self, codes: Codes) -> None:
         """Take the bounds of the categories, and what they are made of, from the table's codes."""
@@ -61,15 +60,18 @@ class _Reader(nn.Module):
         self.upper, self.lower = torch.from_numpy(upper), torch.from_numpy(lower)
         self.variable, self.members = torch.from_numpy(variable), torch.from_numpy(members)
 
-    def forward(self, scaled: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        if not len(self.upper):
-            return scaled
+    def categories(self, mean: Tensor, std: Tensor) -> Tensor:
+        """The chance of each category and the members expected, float32 ``(n, n_categories + n_members)``.
+
+        Of a variable whose clean value is normal with this ``mean`` ``(n, n_variables)`` and ``std`` ``(n,)``: an
+        indicator, as the noise fades.
+        """
         at, s = mean[:, self.variable], std[:, None].clamp_min(_KNOWN)
         chances = torch.special.ndtr((self.upper - at) / s) - torch.special.ndtr((self.lower - at) / s)
-        parts = [scaled, chances]
-        if self.members.shape[1]:
-            parts.append(chances @ self.members)
-        return torch.cat(parts, dim=1)
+        return torch.cat([chances, chances @ self.members], dim=1)
+
+    def forward(self, scaled: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        return torch.cat([scaled, self.categories(mean, std)], dim=1)
 
 
 def categories_heard(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -187,8 +189,8 @@ class GraphDenoiser(nn.Module):
         """
         key = self.key[table]
         hear = _Hearing(self, graph, noise, values, generator)
-        features = self.readers[key](x[:, :0], *noise.posterior(x, level))
-        condition = [features, graph.sizes[table][rows], self.labels[key](graph.labels[table][rows]).sum(1)]
+        categories = self.readers[key].categories(*noise.posterior(x, level))
+        condition = [categories, graph.sizes[table][rows], self.labels[key](graph.labels[table][rows]).sum(1)]
         condition += hear.messages(table, rows, level, 0, None, None)
         return self.rows[key](noise.scaled(x, level), noise.embed(level), torch.cat(condition, dim=1))
 
@@ -241,7 +243,7 @@ class _Hearing:
         network, graph, key = self.network, self.graph, self.network.key[table]
         x = self.values(table, rows, level)
         if network.specs[table].kept:
-            features = network.readers[key](x, x, torch.zeros_like(x[:, :1]).sum(1))
+            features = network.readers[key](x, x, torch.zeros(len(x), device=x.device))
             embedded = None
         else:
             features = network.readers[key](self.noise.scaled(x, level), *self.noise.posterior(x, level))
