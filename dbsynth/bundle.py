@@ -32,7 +32,7 @@ from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .graph.denoiser import GraphDenoiser
 from .graph.pipeline import GraphModel
-from .graph.structure import Shapes
+from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
 from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
@@ -52,7 +52,7 @@ _CLASSES = {
     c.__name__: c
     for c in (
         Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, GraphModel, Latent,
-        Numbering, Numeric, Opened, Quantiles, Shapes, TableCodec, TableModel,
+        Numbering, Numeric, Opened, Part, Quantiles, Shapes, TableCodec, TableModel,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}

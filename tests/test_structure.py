@@ -10,7 +10,14 @@ from toys import codes_of
 
 from dbsynth.config import Settings
 from dbsynth.encoded import Edge, EncodedDatabase
-from dbsynth.graph.structure import Drawn, draw_structure, learn_shapes, unique_sets_of_edges
+from dbsynth.graph.structure import (
+    Drawn,
+    Part,
+    draw_structure,
+    learn_shapes,
+    mutual_information,
+    unique_sets_of_edges,
+)
 from dbsynth.latents.latent import forget_rows, learn_latents
 
 
@@ -65,7 +72,7 @@ def test_numbers_of_children_go_together() -> None:
     real, made = degrees(database), degrees(database, draw(database))
     expected = np.corrcoef(real["oc"], real["rc"])[0, 1]
     assert expected > 0.5
-    assert np.corrcoef(made["oc"], made["rc"])[0, 1] == pytest.approx(expected, abs=0.02)
+    assert np.corrcoef(made["oc"], made["rc"])[0, 1] == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5, 2.0, 10.0])
@@ -173,6 +180,35 @@ def test_a_structure_is_whole(seed: int, scale: float) -> None:
         assert len(drawn.labels[edge.name]) == drawn.n_rows[edge.parent]
     made = np.stack([drawn.parents["cp"], drawn.parents["cq"]])
     assert np.unique(made, axis=1).shape == made.shape
+
+
+def test_shapes_are_nobodys() -> None:
+    """Labels and numbers of children that together tell real rows apart do not come back together."""
+    rng = np.random.default_rng(0)
+    n, edges = 400, ("a", "b", "c", "d")
+    rows = {e: np.repeat(np.arange(n), rng.poisson(6, n)) for e in edges}
+    database = EncodedDatabase(
+        {"p": codes_of(rng.normal(size=n))} | {e: codes_of(rng.normal(size=len(rows[e]))) for e in edges},
+        [Edge(e, e, "p", rows[e]) for e in edges],
+    )
+    drawn = draw(database, n_clusters=20)
+    real = np.stack([np.bincount(rows[e], minlength=n) for e in edges], axis=1)
+    made = np.stack([drawn.sizes[e] for e in edges], axis=1)
+    known = {tuple(row) for row in real.tolist()}
+    assert len(known) > 0.9 * n
+    assert np.mean([tuple(row) in known for row in made.tolist()]) < 0.2
+
+
+def test_a_part_goes_with_the_one_that_it_depends_on_most() -> None:
+    """A chain of labels keeps its pairs exactly at scale 1."""
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 5, 1000)
+    b = np.where(rng.random(1000) < 0.9, a, rng.integers(0, 5, 1000))
+    assert mutual_information(a, b) > 0.5
+    assert abs(mutual_information(a, rng.integers(0, 5, 1000))) < 0.02
+    pairs, counts = np.unique(np.stack([a, b], axis=1), axis=0, return_counts=True)
+    drawn = Part(0, pairs[:, 0], pairs[:, 1], counts).draw(rng.permutation(a), rng)
+    np.testing.assert_array_equal(np.bincount(drawn), np.bincount(b))
 
 
 def test_millions_of_rows_take_seconds() -> None:

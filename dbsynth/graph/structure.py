@@ -1,10 +1,12 @@
 """The structure: how many rows there are, and which child row hangs on which parent row, before any value exists.
 
 GRDM draws every foreign key's numbers of children on their own and joins the parents of a row at random. NOTE[DIFF]:
-here a row is drawn as a *shape*: for every foreign key into its table how many children it has and the cluster label of
-their group, jointly; and for every foreign key of its own the label of the group it belongs to. Shapes come in the
-shares in which real rows have them. Rows and parents then meet by these labels, so that degrees keep to each other, to
-who meets whom, and (through the denoiser, which hears them) to the values.
+here a row is drawn as a *shape*: for the foreign keys of its own the labels of the groups it belongs to, and for every
+foreign key into its table the label of its children's group and their number. Rows and parents then meet by the labels,
+so that degrees keep to each other, to who meets whom, and (through the denoiser, which hears them) to the values.
+
+Shapes are recombined, lest they be somebody's: each label is drawn given the one other part of the shape on which it
+depends most (Chow & Liu's tree, 1968), numbers of children given their labels, together through their ranks' correlation.
 """
 
 from __future__ import annotations
@@ -14,12 +16,53 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..columns.codec import normal
 from ..encoded import Edge, EncodedDatabase
-from ..groups import count_sizes, fit_total, repeated_rows
+from ..groups import count_sizes, draw_group_sizes, fit_total, repeated_rows, size_bounds
 from ..latents.latent import Latent
-from ..latents.matching import asked_by_row, deal_places, draw_tuples, match_places, part_duplicates
+from ..latents.matching import asked_by_row, deal_places, match_places, part_duplicates
 
-__all__ = ["Drawn", "Shapes", "draw_structure", "learn_shapes", "real_structure", "unique_sets_of_edges"]
+__all__ = [
+    "Drawn",
+    "Part",
+    "Shapes",
+    "draw_structure",
+    "learn_shapes",
+    "mutual_information",
+    "real_structure",
+    "unique_sets_of_edges",
+]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a shape, given the part that it depends on most.
+
+    Attributes:
+        given: that part's position; -1 for none.
+        before: int64 ``(n_pairs,)``, its values, sorted; zeros for none.
+        values: int64 ``(n_pairs,)``, the values of this part that go with them.
+        counts: int64 ``(n_pairs,)``, real rows that have both.
+    """
+
+    given: int
+    before: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+
+    def draw(self, before: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Values for rows whose other part is ``before`` ``(n,)``, int64: a systematic sample for each value of it."""
+        order = rng.permutation(len(before))
+        order = order[np.argsort(before[order], kind="stable")]
+        group, start, size = np.unique(before[order], return_index=True, return_counts=True)
+        within = np.arange(len(before)) - np.repeat(start, size) + np.repeat(rng.random(len(group)), size)
+        ends = np.cumsum(self.counts)
+        first, last = (np.searchsorted(self.before, group, side) for side in ("left", "right"))
+        low, high = np.r_[0, ends][first], np.r_[0, ends][last]
+        quantile = np.repeat(low, size) + within / np.repeat(size, size) * np.repeat(high - low, size)
+        drawn = np.empty(len(before), dtype=np.int64)
+        drawn[order] = self.values[np.searchsorted(ends, quantile, "right").clip(max=len(ends) - 1)]
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -27,17 +70,36 @@ class Shapes:
     """The shapes that rows of one table have.
 
     Attributes:
-        asked: int64 ``(n_shapes, n_edges_of)``, the label of the row's group under each key of its own (the parent's
-            row number where parents are asked for by row), -1 for null.
-        labels: int64 ``(n_shapes, n_edges_to)``, the label of its own children's group.
-        sizes: int64 ``(n_shapes, n_edges_to)``, its number of children.
-        counts: int64 ``(n_shapes,)``, real rows of this shape.
+        asked: int64 ``(n_tuples, n_edges_of)``, the labels of groups that rows belong to, together: one for each key of
+            their own (the parent's row number where parents are asked for by row), -1 for null.
+        parts: first which tuple of these, then for each edge into the table the label of a row's group of children.
+        order: in which to draw the parts, those that others are given first.
+        correlation: float64 ``(n_edges_to, n_edges_to)``, of group sizes, as normal ranks among those of their label.
     """
 
     asked: np.ndarray
-    labels: np.ndarray
-    sizes: np.ndarray
-    counts: np.ndarray
+    parts: tuple[Part, ...]
+    order: tuple[int, ...]
+    correlation: np.ndarray
+
+    def draw(
+        self, n: int, size_probs: Sequence[list[tuple[np.ndarray, np.ndarray]]], rng: np.random.Generator
+    ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+        """``n`` rows' tuples ``(n, n_edges_of)``, and by edge into the table their labels and group sizes ``(n,)``.
+
+        Args:
+            size_probs: by edge, p(s | c).
+        """
+        drawn: dict[int, np.ndarray] = {-1: np.zeros(n, dtype=np.int64)}
+        for j in self.order:
+            drawn[j] = self.parts[j].draw(drawn[self.parts[j].given], rng)
+        labels = [drawn[j] for j in range(1, len(self.parts))]
+        ranks = rng.multivariate_normal(np.zeros(len(labels)), self.correlation, n) if labels else np.empty((n, 0))
+        sizes = [
+            draw_group_sizes(label, probabilities, rng, order=rank)
+            for label, probabilities, rank in zip(labels, size_probs, ranks.T, strict=True)
+        ]
+        return self.asked[drawn[0]], labels, sizes
 
 
 @dataclass(frozen=True)
@@ -68,27 +130,79 @@ def real_structure(database: EncodedDatabase, latents: Mapping[str, Latent]) -> 
 
 
 def learn_shapes(database: EncodedDatabase, latents: Mapping[str, Latent], *, joint: bool = True) -> dict[str, Shapes]:
-    """The shapes of every table's rows and how often each occurs.
+    """The shapes of rows, by table that is not kept.
 
     Args:
-        joint: as in `draw_structure`.
+        joint: whether the parts of a shape depend on one another; otherwise each is drawn on its own, as in GRDM.
     """
-    return {table: _shapes_of(database, latents, table, joint) for table in database.tables}
+    drawn = [table for table in database.tables if table not in database.kept]
+    return {table: _learn_shapes(database, latents, table, joint) for table in drawn}
 
 
-def _shapes_of(database: EncodedDatabase, latents: Mapping[str, Latent], table: str, joint: bool) -> Shapes:
+def _learn_shapes(database: EncodedDatabase, latents: Mapping[str, Latent], table: str, joint: bool) -> Shapes:
     edges, to = database.edges_of(table), database.edges_to(table)
     n = len(database.tables[table])
-    columns = []
+    columns = [np.zeros(n, dtype=np.int64)]
     for edge, by_row in zip(edges, _asked_by_row(edges, database, joint), strict=True):
         names = np.arange(len(latents[edge.name].labels)) if by_row else latents[edge.name].labels
         columns.append(np.where(edge.rows >= 0, names[edge.rows] if len(names) else -1, -1))
-    columns += [latents[edge.name].labels for edge in to] + [latents[edge.name].sizes for edge in to]
-    if not columns:
-        return Shapes(*(np.empty((1, 0), np.int64) for _ in range(3)), np.array([n]))
-    found, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
-    own, more = len(edges), len(edges) + len(to)
-    return Shapes(found[:, :own], found[:, own:more], found[:, more:], counts)
+    asked, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    parts = [which.reshape(-1), *(latents[edge.name].labels for edge in to)]
+    given = _dependence_tree(parts) if joint else [-1] * len(parts)
+    order = sorted(range(len(parts)), key=lambda j: _depth(given, j))
+    correlation = _size_correlation([latents[edge.name] for edge in to]) if joint else np.eye(len(to))
+    learned = [_learn_part(part, j, parts[j] if j >= 0 else None) for part, j in zip(parts, given, strict=True)]
+    return Shapes(asked[:, 1:], tuple(learned), tuple(order), correlation)
+
+
+def _learn_part(values: np.ndarray, given: int, before: np.ndarray | None) -> Part:
+    before = np.zeros_like(values) if before is None else before
+    pairs, counts = np.unique(np.stack([before, values], axis=1), axis=0, return_counts=True)
+    return Part(given, pairs[:, 0], pairs[:, 1], counts)
+
+
+def _dependence_tree(parts: Sequence[np.ndarray]) -> list[int]:
+    """For each part the one it is drawn given, by the tree with the most mutual information; -1 for the first."""
+    given = [-1] * len(parts)
+    outside = {j: (mutual_information(parts[0], parts[j]), 0) for j in range(1, len(parts))}
+    while outside:
+        j = max(outside, key=lambda k: (outside[k], -k))
+        given[j] = outside.pop(j)[1]
+        for k in outside:
+            outside[k] = max(outside[k], (mutual_information(parts[j], parts[k]), j))
+    return given
+
+
+def _depth(given: Sequence[int], j: int) -> int:
+    return 0 if given[j] < 0 else 1 + _depth(given, given[j])
+
+
+def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two columns of integers from 0 on, in nats, less what chance gives many values (Miller 1955)."""
+    if not len(a):
+        return 0.0
+    pair = np.unique(a * (b.max() + 1) + b, return_counts=True)[1]
+    entropies = []
+    for counts in (np.bincount(a), np.bincount(b), pair):
+        p = counts[counts > 0] / len(a)
+        entropies.append(-(p * np.log(p)).sum() + (len(p) - 1) / (2 * len(a)))
+    return float(entropies[0] + entropies[1] - entropies[2])
+
+
+def _size_correlation(latents: Sequence[Latent]) -> np.ndarray:
+    """Of the ranks of group sizes among those of their label, over the rows that have both groups."""
+    result = np.eye(len(latents))
+    ranks = [normal(sum(size_bounds(latent.labels, latent.sizes)) / 2) for latent in latents]
+    for i in range(len(latents)):
+        for j in range(i):
+            both = (latents[i].sizes > 0) & (latents[j].sizes > 0)
+            x, y = ranks[i][both], ranks[j][both]
+            if len(x) > 2 and x.std() > 0 and y.std() > 0:
+                result[i, j] = result[j, i] = np.corrcoef(x, y)[0, 1]
+    values, vectors = np.linalg.eigh(result)  # pairs of different rows need not make a correlation matrix
+    result = (vectors * values.clip(min=1e-6)) @ vectors.T
+    scale = np.sqrt(np.diag(result))
+    return result / scale / scale[:, None]
 
 
 def _asked_by_row(edges: Sequence[Edge], database: EncodedDatabase, joint: bool) -> list[bool]:
@@ -114,7 +228,7 @@ def unique_sets_of_edges(database: EncodedDatabase) -> list[frozenset[str]]:
 def draw_structure(
     database: EncodedDatabase,
     shapes: Mapping[str, Shapes],
-    kept: Mapping[str, Latent],
+    latents: Mapping[str, Latent],
     distinct: Sequence[frozenset[str]],
     n_rows: Mapping[str, int],
     rng: np.random.Generator,
@@ -125,39 +239,41 @@ def draw_structure(
 
     Args:
         database: the shape of the real one; kept tables with their edges' rows.
-        kept: by edge into a kept table, the labels and sizes of its rows.
+        latents: by edge p(s | c), and for one into a kept table the labels and sizes of its rows.
         distinct: sets of edges of one child of which no two rows should share all parents.
         n_rows: rows to draw by table; a few less where rows cannot be told apart.
-        joint: draw rows' shapes whole; otherwise, as GRDM does, the numbers of children of each key on their own.
+        joint: as the shapes were learned.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
     for table in database.tables:
-        _draw_table(drawn, database, shapes[table], kept, distinct, table, rng, joint)
+        _draw_table(drawn, database, shapes.get(table), latents, distinct, table, rng, joint)
     sizes = {e.name: count_sizes(drawn.parents[e.name], drawn.n_rows[e.parent]) for e in database.edges}
     return replace(drawn, sizes=sizes)
 
 
 def _draw_table(
-    drawn: Drawn, database: EncodedDatabase, shapes: Shapes, kept: Mapping[str, Latent],
+    drawn: Drawn, database: EncodedDatabase, shapes: Shapes | None, latents: Mapping[str, Latent],
     distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool,
 ) -> None:  # fmt: skip
     """Add one table to the structure."""
     edges, to = database.edges_of(table), database.edges_to(table)
-    if table in database.kept:
+    if shapes is None:  # a kept table
         drawn.parents.update({edge.name: edge.rows for edge in edges})
-        drawn.labels.update({edge.name: kept[edge.name].labels for edge in to})
-        drawn.sizes.update({edge.name: kept[edge.name].sizes for edge in to})
+        drawn.labels.update({edge.name: latents[edge.name].labels for edge in to})
+        drawn.sizes.update({edge.name: latents[edge.name].sizes for edge in to})
         return
-    rows = draw_tuples(np.arange(len(shapes.counts)), shapes.counts, drawn.n_rows[table], rng)
+    size_probs = [latents[edge.name].size_probs for edge in to]
+    asked, labels, sizes = shapes.draw(drawn.n_rows[table], size_probs, rng)
+    rows = np.arange(len(asked))
     for j, edge in enumerate(edges):
         if edge.one_to_one:  # no more rows than parents
-            held = np.flatnonzero(shapes.asked[rows, j] >= 0)
+            held = np.flatnonzero(asked[rows, j] >= 0)
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] :])
     by_row = _asked_by_row(edges, database, joint)
     for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
         met = [e.name for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
         partners = drawn.parents[met[0]] if met else None
-        drawn.parents[edges[j].name] = _meet(drawn, edges[j], shapes.asked[rows, j], by_row[j], partners, rng)
+        drawn.parents[edges[j].name] = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, rng)
     stay = _part(drawn, edges, distinct, rng)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
@@ -167,8 +283,7 @@ def _draw_table(
     rows = rows[stay] if edges else rows
     drawn.n_rows[table] = len(rows)
     for j, edge in enumerate(to):
-        chosen = rows if joint else draw_tuples(np.arange(len(shapes.counts)), shapes.counts, len(rows), rng)
-        drawn.labels[edge.name], drawn.sizes[edge.name] = shapes.labels[chosen, j], shapes.sizes[chosen, j]
+        drawn.labels[edge.name], drawn.sizes[edge.name] = labels[j][rows], sizes[j][rows]
 
 
 def _meet(
