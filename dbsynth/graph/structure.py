@@ -6,7 +6,8 @@ foreign key into its table the label of its children's group and their number. R
 so that degrees keep to each other, to who meets whom, and (through the denoiser, which hears them) to the values.
 
 Shapes are recombined, lest they be somebody's: each label is drawn given the one other part of the shape on which it
-depends most (Chow & Liu's tree, 1968), numbers of children given their labels, together through their ranks' correlation.
+depends most (Chow & Liu's tree, 1968); numbers of children given their labels, together, through the correlation of
+their ranks.
 """
 
 from __future__ import annotations
