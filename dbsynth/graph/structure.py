@@ -5,9 +5,9 @@ here a row is drawn as a *shape*: for the foreign keys of its own the labels of 
 foreign key into its table the label of its children's group and their number. Rows and parents then meet by the labels,
 so that degrees keep to each other, to who meets whom, and (through the denoiser, which hears them) to the values.
 
-Shapes are recombined, lest they be somebody's: each label is drawn given the one other part of the shape on which it
-depends most (Chow & Liu's tree, 1968); numbers of children given their labels, together, through the correlation of
-their ranks.
+Shapes are recombined, lest they be somebody's: each label (with a class of size) is drawn given the one other part of
+the shape on which it depends most (Chow & Liu's tree, 1968); numbers of children given their labels and classes,
+together, through the correlation of their ranks.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtr
 
-from ..columns.codec import normal
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, draw_group_sizes, fit_total, repeated_rows, size_bounds
 from ..latents.latent import Latent
@@ -33,6 +33,10 @@ __all__ = [
     "real_structure",
     "unique_sets_of_edges",
 ]
+
+_SIZE_CLASSES = 3  # by group size, of the groups of a label
+_TRIALS = 8  # structures drawn to find how group sizes go together
+_TRIAL_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,10 @@ class Shapes:
     Attributes:
         asked: int64 ``(n_tuples, n_edges_of)``, the labels of groups that rows belong to, together: one for each key of
             their own (the parent's row number where parents are asked for by row), -1 for null.
-        parts: first which tuple of these, then for each edge into the table the label of a row's group of children.
+        parts: first which tuple of these, then for each edge into the table the label of a row's group of children,
+            times `_SIZE_CLASSES`, plus its class of size.
         order: in which to draw the parts, those that others are given first.
-        correlation: float64 ``(n_edges_to, n_edges_to)``, of group sizes, as normal ranks among those of their label.
+        correlation: float64 ``(n_edges_to, n_edges_to)``, of group sizes, as normal ranks in their label and class.
     """
 
     asked: np.ndarray
@@ -94,12 +99,12 @@ class Shapes:
         drawn: dict[int, np.ndarray] = {-1: np.zeros(n, dtype=np.int64)}
         for j in self.order:
             drawn[j] = self.parts[j].draw(drawn[self.parts[j].given], rng)
-        labels = [drawn[j] for j in range(1, len(self.parts))]
-        ranks = rng.multivariate_normal(np.zeros(len(labels)), self.correlation, n) if labels else np.empty((n, 0))
-        sizes = [
-            draw_group_sizes(label, probabilities, rng, order=rank)
-            for label, probabilities, rank in zip(labels, size_probs, ranks.T, strict=True)
-        ]
+        labels, sizes, m = [], [], len(self.correlation)
+        ranks = ndtr(rng.multivariate_normal(np.zeros(m), self.correlation, n)) if m else np.empty((n, 0))
+        for j, (probabilities, rank) in enumerate(zip(size_probs, ranks.T, strict=True), start=1):
+            label, size_class = np.divmod(drawn[j], _SIZE_CLASSES)
+            labels.append(label)
+            sizes.append(draw_group_sizes(label, probabilities, rng, order=size_class + rank))
         return self.asked[drawn[0]], labels, sizes
 
 
@@ -148,12 +153,18 @@ def _learn_shapes(database: EncodedDatabase, latents: Mapping[str, Latent], tabl
         names = np.arange(len(latents[edge.name].labels)) if by_row else latents[edge.name].labels
         columns.append(np.where(edge.rows >= 0, names[edge.rows] if len(names) else -1, -1))
     asked, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-    parts = [which.reshape(-1), *(latents[edge.name].labels for edge in to)]
+    parts = [which.reshape(-1), *(_labels_and_classes(latents[edge.name]) for edge in to)]
     given = _dependence_tree(parts) if joint else [-1] * len(parts)
     order = sorted(range(len(parts)), key=lambda j: _depth(given, j))
-    correlation = _size_correlation([latents[edge.name] for edge in to]) if joint else np.eye(len(to))
     learned = [_learn_part(part, j, parts[j] if j >= 0 else None) for part, j in zip(parts, given, strict=True)]
-    return Shapes(asked[:, 1:], tuple(learned), tuple(order), correlation)
+    shapes = Shapes(asked[:, 1:], tuple(learned), tuple(order), np.eye(len(to)))
+    return _correlated(shapes, [latents[edge.name] for edge in to]) if joint and len(to) > 1 and n > 2 else shapes
+
+
+def _labels_and_classes(latent: Latent) -> np.ndarray:
+    """Label and class of size: which third of its label's groups a group belongs to, by size."""
+    low = size_bounds(latent.labels, latent.sizes)[0]
+    return latent.labels * _SIZE_CLASSES + np.floor(low * _SIZE_CLASSES).astype(np.int64)
 
 
 def _learn_part(values: np.ndarray, given: int, before: np.ndarray | None) -> Part:
@@ -190,20 +201,33 @@ def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
     return float(entropies[0] + entropies[1] - entropies[2])
 
 
-def _size_correlation(latents: Sequence[Latent]) -> np.ndarray:
-    """Of the ranks of group sizes among those of their label, over the rows that have both groups."""
-    result = np.eye(len(latents))
-    ranks = [normal(sum(size_bounds(latent.labels, latent.sizes)) / 2) for latent in latents]
-    for i in range(len(latents)):
-        for j in range(i):
-            both = (latents[i].sizes > 0) & (latents[j].sizes > 0)
-            x, y = ranks[i][both], ranks[j][both]
-            if len(x) > 2 and x.std() > 0 and y.std() > 0:
-                result[i, j] = result[j, i] = np.corrcoef(x, y)[0, 1]
-    values, vectors = np.linalg.eigh(result)  # pairs of different rows need not make a correlation matrix
-    result = (vectors * values.clip(min=1e-6)) @ vectors.T
-    scale = np.sqrt(np.diag(result))
-    return result / scale / scale[:, None]
+def _correlated(shapes: Shapes, latents: Sequence[Latent]) -> Shapes:
+    """The shapes with the ranks' correlation at which the drawn group sizes correlate as the real ones do."""
+    wanted = _correlation([latent.sizes for latent in latents])
+    n, size_probs = min(len(latents[0].sizes), _TRIAL_ROWS), [latent.size_probs for latent in latents]
+    for _ in range(_TRIALS):
+        sizes = shapes.draw(n, size_probs, np.random.default_rng(0))[2]
+        missing = wanted - _correlation(sizes)
+        shapes = replace(shapes, correlation=_nearest_correlation(shapes.correlation + missing))
+    return shapes
+
+
+def _correlation(sizes: Sequence[np.ndarray]) -> np.ndarray:
+    """Pearson's, 0 where a column does not vary."""
+    columns = np.stack(sizes, axis=1).astype(np.float64)
+    columns -= columns.mean(axis=0)
+    scale = np.sqrt((columns**2).sum(axis=0)).clip(min=1e-9)
+    return (columns.T @ columns) / scale / scale[:, None]
+
+
+def _nearest_correlation(matrix: np.ndarray) -> np.ndarray:
+    """A correlation matrix close to this one: no eigenvalue below zero, ones on the diagonal."""
+    matrix = matrix.clip(-0.99, 0.99)
+    np.fill_diagonal(matrix, 1.0)
+    values, vectors = np.linalg.eigh(matrix)
+    matrix = (vectors * values.clip(min=1e-6)) @ vectors.T
+    scale = np.sqrt(np.diag(matrix))
+    return matrix / scale / scale[:, None]
 
 
 def _asked_by_row(edges: Sequence[Edge], database: EncodedDatabase, joint: bool) -> list[bool]:
