@@ -23,7 +23,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import from_numpy, nn
 
-from .clava.latent import Augmentation, Latent
 from .clava.pipeline import ClavaModel
 from .columns.codec import Categorical, Codes, Numeric, TableCodec
 from .columns.fabricate import Fabricator
@@ -32,7 +31,11 @@ from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
+from .graph.denoiser import GraphDenoiser
+from .graph.pipeline import GraphModel
+from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
+from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, Kind, Schema
@@ -49,11 +52,11 @@ VERSION = 2
 _CLASSES = {
     c.__name__: c
     for c in (
-        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering,
-        Numeric, Opened, Quantiles, TableCodec, TableModel,
+        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, GraphModel, Latent,
+        Numbering, Numeric, Opened, Part, Quantiles, Shapes, TableCodec, TableModel,
     )
 }  # fmt: skip
-_NETWORKS = {c.__name__: c for c in (Classifier, MLPDenoiser, ResidualDenoiser)}
+_NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}
 _ENUMS = {c.__name__: c for c in (Fate, Kind)}
 
 

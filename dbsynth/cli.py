@@ -96,6 +96,7 @@ def _option(section: str, *names: str, **attributes: Any) -> Callable[[Any], Any
 _RUN = "How to run"
 _ROWS = "What becomes of the tables"
 _CLAVA = "ClavaDDPM"
+_GRAPH = "Graph"
 _DIFFUSION = "Diffusion"
 
 # Every field of config.Settings, same spelling; a default stands in square brackets. None: the option was not given.
@@ -110,7 +111,7 @@ _KEPT = [
 ]
 _SETTINGS = [
     _CONFIG,
-    _option(_RUN, "--engine", type=click.Choice(["clava"]), help="What learns the rows. [clava]"),
+    _option(_RUN, "--engine", type=click.Choice(["clava", "graph"]), help="What learns the rows. [clava]"),
     _option(_RUN, "--preset", type=click.Choice(_PRESETS), metavar="NAME",
             help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
     _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),
@@ -136,6 +137,11 @@ _SETTINGS = [
             help="Pair the versions of a child that has several parents, or let them meet at random. [matching]"),
     _option(_CLAVA, "--meeting", type=click.Choice(["labels", "values"]),
             help="Pair them by their labels, or by nearest values. [labels]"),
+    _option(_GRAPH, "--structure", type=click.Choice(["shapes", "degrees"]),
+            help="Numbers of children drawn jointly, with labels to meet by; or for each key alone. [shapes]"),
+    _option(_GRAPH, "--fan-out", type=_Widths(), help="Children of a row that are heard, hop by hop. [8,0]"),
+    _option(_GRAPH, "--width", type=int, help="Numbers in which a neighbour's row is heard. [64]"),
+    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [100]"),
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
     _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),

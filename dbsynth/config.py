@@ -36,7 +36,8 @@ __all__ = [
     "nearest",
 ]
 
-# Hyper-parameters of the paper (ClavaDDPM, Appendix C.3), with the published code's batch size and decay.
+# Hyper-parameters of the papers (ClavaDDPM, Appendix C.3; GRDM shares those of diffusion), with the published codes'
+# batch size and decay.
 _PAPER: dict[str, Any] = {
     "n_clusters": 20, "parent_scale": 1.0, "clustering": "vote", "ancestors": False,
     "guidance": "classifier", "guidance_scale": 1.0, "group_sizes": "label", "meeting": "values",
@@ -44,6 +45,7 @@ _PAPER: dict[str, Any] = {
     "iterations": 200_000, "batch_size": 4096, "learning_rate": 6e-4, "muon": 0.0, "ema": 0.999, "held_back": 0.0,
     "classifier_layers": (128, 256, 512, 1024, 512, 256, 128),
     "classifier_iterations": 20_000, "classifier_learning_rate": 1e-4,
+    "structure": "degrees", "fan_out": (64,), "width": 128, "epochs": 1_000_000,  # GRDM: as many as there are steps
 }  # fmt: skip
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -125,7 +127,7 @@ class Settings(BaseModel):
 
     model_config = _FORBIDDING
 
-    engine: Literal["clava"] = "clava"
+    engine: Literal["clava", "graph"] = "clava"
     preset: str = "fast"
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
@@ -148,6 +150,12 @@ class Settings(BaseModel):
     group_sizes: Literal["joint", "label"] = "joint"  # drawn with the parent row, or from p(s | c) alone
     matching: bool = True  # off: rows of several parents meet at random
     meeting: Literal["labels", "values"] = "labels"  # who meets whom: by the labels that meet; or by nearest drawn rows
+
+    # graph
+    structure: Literal["shapes", "degrees"] = "shapes"  # degrees jointly, with labels; or each key's alone, at random
+    fan_out: tuple[Annotated[int, Field(ge=0)], ...] = (8, 0)  # children heard by hop; its length is the number of hops
+    width: int = Field(64, ge=1)  # of what a neighbour says
+    epochs: int = Field(100, ge=1)  # most times that training comes back to a row
 
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"

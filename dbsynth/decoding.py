@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import clava
 from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
 from .decisions import constant
 from .encoded import Generated
+from .engines import ENGINES
 from .errors import SchemaError
 from .integrity.agreement import Claim, agree
 from .integrity.checks import satisfy_checks
@@ -37,7 +37,8 @@ def synthesise(
     Raises:
         SchemaError: unique columns that cannot be told apart at this scale.
     """
-    generated = clava.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    engine = ENGINES[model.settings.engine]
+    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
     made = _Made({}, {}, {}, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,15 @@ class EncodedDatabase:
     edges: Sequence[Edge]
     kept: frozenset[str] = frozenset()
     distinct: Sequence[frozenset[str]] = ()
+
+    @property
+    def shape(self) -> EncodedDatabase:
+        """The database without its rows, but for those of kept tables."""
+        tables = {
+            t: c if t in self.kept else replace(c, low=c.low[:0], high=c.high[:0]) for t, c in self.tables.items()
+        }
+        edges = [e if e.child in self.kept else replace(e, rows=e.rows[:0]) for e in self.edges]
+        return replace(self, tables=tables, edges=edges)
 
     def edges_of(self, child: str) -> list[Edge]:
         return [edge for edge in self.edges if edge.child == child]

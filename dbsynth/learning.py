@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import clava
 from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
 from .columns.fabricate import learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
 from .columns.ranges import largest_integer
 from .config import Settings
 from .encoded import Edge, EncodedDatabase
+from .engines import ENGINES
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
@@ -70,7 +70,7 @@ def learn(
     }
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
-    engine = clava.fit(database, settings, progress=progress)
+    engine = ENGINES[settings.engine].fit(database, settings, progress=progress)
     return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents))
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from . import clava
 from .columns.codec import TableCodec
 from .columns.fabricate import Fabricator
 from .config import Settings
+from .engines import EngineModel
 from .integrity.opened import Opened
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
@@ -80,7 +80,7 @@ class DatabaseModel:
     tables: Mapping[str, TableModel]
     kept: Mapping[str, pa.Table]
     opened: Mapping[str, Opened]
-    engine: clava.ClavaModel
+    engine: EngineModel
     apart: tuple[tuple[str, str], ...] = ()
 
 

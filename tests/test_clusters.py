@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from dbsynth.clava.clusters import Clusters, cluster_groups
+from dbsynth.latents.clusters import Clusters, cluster_groups
 
 METHODS = ("group", "vote")
 

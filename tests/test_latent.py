@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from dbsynth.clava.latent import learn_augmentation, learn_latents
 from dbsynth.columns.codec import Codes
 from dbsynth.columns.ranks import rank_intervals
 from dbsynth.config import Settings
 from dbsynth.encoded import Edge, EncodedDatabase
+from dbsynth.latents.latent import learn_augmentation, learn_latents
 
 
 def codes_of(*columns: np.ndarray, n: int | None = None) -> Codes:

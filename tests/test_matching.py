@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsynth.clava.matching import draw_tuples, match_places, match_rows, part_duplicates
+from dbsynth.latents.matching import draw_tuples, match_places, match_rows, part_duplicates
 
 
 @given(st.integers(0, 80), st.integers(0, 3), st.integers(0, 1000))

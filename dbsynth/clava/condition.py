@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..columns.codec import Codes, normal
 from ..encoded import Edge
-from .latent import Latent
+from ..latents.latent import Latent
 
 __all__ = ["Condition", "edge_features", "gather", "row_features"]
 

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
+from ..columns.codec import Codes
 from ..config import Settings
+from ..diffusion.rows import TrainingRows
 from ..encoded import EncodedDatabase, Generated
+from ..latents.latent import Augmentation, Latent, forget_rows, learn_augmentation, learn_latents
+from ..latents.matching import asked_by_row
 from ..progress import QUIET, Progress
 from .condition import Condition, edge_features, gather, row_features
-from .latent import Augmentation, Latent, learn_augmentation, learn_latents
-from .matching import asked_by_row
 from .synthesis import Synthesis
-from .training import TrainingRows, train_classifier, train_denoiser
+from .training import train_classifier, train_denoiser
 
 __all__ = ["ClavaModel", "fit", "generate"]
 
@@ -59,7 +61,7 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     augmentations, denoisers, classifiers = {}, {}, {}
     for table in database.tables:
         augmentations[table] = learn_augmentation(database, latents, table, settings)
-        rows = TrainingRows.of(database.tables[table], augmentations[table], latents)
+        rows = _training_rows(database.tables[table], augmentations[table], latents)
         if table in database.kept or 0 in rows.low.shape:
             continue
         edges = database.edges_of(table)
@@ -76,8 +78,8 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
             denoisers[table] = train_denoiser(table, rows, condition, settings, progress)
     meetings = {t: _learn_meetings(database, latents, t) for t in database.tables if database.edges_of(t)}
     return ClavaModel(
-        settings, _shape_of(database), {t: len(c) for t, c in database.tables.items()},
-        {e.name: _forget(latents[e.name], e.parent in database.kept) for e in database.edges}, augmentations, meetings,
+        settings, database.shape, {t: len(c) for t, c in database.tables.items()},
+        forget_rows(database, latents), augmentations, meetings,
         denoisers, classifiers,
     )  # fmt: skip
 
@@ -98,6 +100,15 @@ def generate(
             synthesis.draw(table, n, advance)
     kept = model.database.kept
     return Generated({t: r for t, r in synthesis.ranks.items() if t not in kept}, synthesis.parents)
+
+
+def _training_rows(codes: Codes, augmentation: Augmentation | None, latents: Mapping[str, Latent]) -> TrainingRows:
+    """T = (R; C)."""
+    low, high = codes.low, codes.high
+    if augmentation is not None:
+        more_low, more_high = augmentation.bounds(latents)
+        low, high = np.concatenate([low, more_low], axis=1), np.concatenate([high, more_high], axis=1)
+    return TrainingRows.of(low, high)
 
 
 def _learn_meetings(
@@ -121,16 +132,3 @@ def _all_features(database: EncodedDatabase, seed: int) -> dict[str, np.ndarray]
             of_parents = [gather(features[e.parent], e.rows) for e in database.edges_of(table)]
             features[table] = row_features(codes, ranks, of_parents)
     return features
-
-
-def _shape_of(database: EncodedDatabase) -> EncodedDatabase:
-    """The database without its rows, but for those of kept tables."""
-    tables = {
-        t: c if t in database.kept else replace(c, low=c.low[:0], high=c.high[:0]) for t, c in database.tables.items()
-    }
-    edges = [e if e.child in database.kept else replace(e, rows=e.rows[:0]) for e in database.edges]
-    return replace(database, tables=tables, edges=edges)
-
-
-def _forget(latent: Latent, kept: bool) -> Latent:
-    return latent if kept else replace(latent, labels=latent.labels[:0], sizes=latent.sizes[:0])

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..columns.ranks import spread_ranks
+from ..diffusion import make_noise
 from ..encoded import Edge
 from ..groups import fit_total
+from ..latents.matching import asked_by_row, draw_tuples, match_places, match_rows, part_duplicates
 from .condition import Condition, edge_features, gather, row_features
 from .guidance import label_gradient
-from .matching import asked_by_row, draw_tuples, match_places, match_rows, part_duplicates
-from .training import noise_of
 
 if TYPE_CHECKING:
     from ..diffusion import Guidance
@@ -33,7 +34,7 @@ class Synthesis:
         self.model, self.device = model, device
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self.noise = noise_of(model.settings)
+        self.noise = make_noise(model.settings)
         self.ranks: dict[str, np.ndarray] = {}
         self.features: dict[str, np.ndarray] = {}  # by table with children, as these hear it
         self.labels: dict[str, np.ndarray] = {}  # by edge, of each parent row
@@ -58,7 +59,7 @@ class Synthesis:
             n = len(self.parents[edges[0].name]) if edges else n
             heard = [True] * len(edges)
             z = self._rows(table, n, heard, advance) if anchor is None else anchor
-            ranks = _normal_ranks(z, self.rng)
+            ranks = spread_ranks(z, self.rng)
             ranks = self._take_labels(table, ranks)
         self.ranks[table] = ranks
         if database.edges_to(table):
@@ -190,15 +191,3 @@ class Synthesis:
             labels.append(torch.from_numpy(of_rows).to(self.device))
         classifiers = [self.model.classifiers[edge.name].to(self.device) for edge in edges]
         return label_gradient(classifiers, self.noise, labels, self.model.settings.guidance_scale)
-
-
-def _normal_ranks(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each column's ranks among the drawn rows, spread over (0, 1), float32.
-
-    A denoiser is never quite calibrated; its copula is taken, the marginals are the codec's (NOTE[DIFF]).
-    """
-    n = len(z)
-    ranks = np.empty_like(z, dtype=np.float32)
-    for j in range(z.shape[1]):
-        ranks[np.argsort(z[:, j], kind="stable"), j] = (np.arange(n) + rng.random(n)) / max(n, 1)
-    return ranks

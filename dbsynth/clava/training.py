@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..columns.codec import Codes
 from ..config import Settings
-from ..diffusion import ContinuousNoise, DiscreteNoise, Noise
+from ..diffusion import make_noise
 from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from ..diffusion.rows import TrainingRows
 from ..diffusion.training import Schedule, train
 from ..encoded import Edge
+from ..latents.latent import Latent
 from ..progress import Progress
 from .condition import Condition
 from .guidance import classifier_loss
-from .latent import Augmentation, Latent
 
-__all__ = ["TrainingRows", "noise_of", "train_classifier", "train_denoiser"]
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """T = (R; C) as rank intervals, float32 tensors ``(n_rows, n_variables)``."""
-
-    low: Tensor
-    high: Tensor
-
-    @classmethod
-    def of(cls, codes: Codes, augmentation: Augmentation | None, latents: Mapping[str, Latent]) -> TrainingRows:
-        low, high = codes.low, codes.high
-        if augmentation is not None:
-            more_low, more_high = augmentation.bounds(latents)
-            low, high = np.concatenate([low, more_low], axis=1), np.concatenate([high, more_high], axis=1)
-        return cls(torch.from_numpy(low.astype(np.float32)), torch.from_numpy(high.astype(np.float32)))
-
-    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The rows' codes, every tie spread anew over its interval."""
-        low, high = self.low[rows], self.high[rows]
-        u = low + (high - low) * torch.rand(low.shape, generator=generator)
-        return torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))
+__all__ = ["train_classifier", "train_denoiser"]
 
 
 def train_denoiser(
     table: str, rows: TrainingRows, condition: Condition, settings: Settings, progress: Progress
 ) -> nn.Module:
     """p(T | condition): the denoiser of one table."""
-    noise, seed = noise_of(settings), _seed(settings.seed, table)
+    noise, seed = make_noise(settings), _seed(settings.seed, table)
     network = _denoiser(rows.low.shape[1], condition.width, settings, seed).to(settings.device)
     # Versions of a child hear one parent only; a denoiser that draws them has to have met that in training.
     alone = settings.meeting == "values" and len(condition.edges) > 1
@@ -73,7 +49,7 @@ def train_classifier(
     edge: Edge, rows: TrainingRows, latent: Latent, settings: Settings, progress: Progress
 ) -> nn.Module:
     """p(c | x_t) of an edge's child rows; rows with a null key have no label."""
-    noise, seed = noise_of(settings), _seed(settings.seed, edge.name)
+    noise, seed = make_noise(settings), _seed(settings.seed, edge.name)
     held = torch.from_numpy(np.flatnonzero(edge.rows >= 0))
     labels = torch.from_numpy(latent.labels[edge.rows])
     with torch.random.fork_rng(devices=[]):
@@ -97,11 +73,6 @@ def _draw_heard(n: int, n_edges: int, generator: torch.Generator) -> Tensor:
     """Half the rows hear all their parents, the others one of them, bool ``(n, n_edges)``."""
     one = torch.randint(n_edges, (n, 1), generator=generator) == torch.arange(n_edges)
     return one | (torch.rand(n, 1, generator=generator) < 0.5)
-
-
-def noise_of(settings: Settings) -> Noise:
-    """The noise that the settings name."""
-    return ContinuousNoise(settings.n_steps) if settings.noise == "continuous" else DiscreteNoise(settings.n_steps)
 
 
 def _denoiser(n_variables: int, n_conditions: int, settings: Settings, seed: int) -> nn.Module:

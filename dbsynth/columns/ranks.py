@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Quantiles", "learn_quantiles", "pool_rare", "rank_intervals"]
+__all__ = ["Quantiles", "learn_quantiles", "pool_rare", "rank_intervals", "spread_ranks"]
 
 _KNOTS = 500  # most linear pieces in which a continuous distribution is kept
 _ROWS_PER_KNOT = 5  # so that no piece tells a row's value
@@ -179,3 +179,15 @@ def _outermost(values: np.ndarray, counts: np.ndarray, n: int) -> tuple[float, f
     low = np.repeat(values[:n], np.minimum(counts[:n], n))[:n]
     high = np.repeat(values[-n:], np.minimum(counts[-n:], n))[-n:]
     return float(low.mean()), float(high.mean())
+
+
+def spread_ranks(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each column's ranks among the drawn rows ``z`` ``(n, d)``, spread over (0, 1), float32.
+
+    A denoiser is never quite calibrated; its copula is taken, the marginals are the codec's (NOTE[DIFF]).
+    """
+    n = len(z)
+    ranks = np.empty_like(z, dtype=np.float32)
+    for j in range(z.shape[1]):
+        ranks[np.argsort(z[:, j], kind="stable"), j] = (np.arange(n) + rng.random(n)) / max(n, 1)
+    return ranks

@@ -7,6 +7,7 @@ Denoising Diffusion Probabilistic Models" (2021); guidance after Dhariwal & Nich
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,6 +56,20 @@ class DiscreteNoise:
         """Noisy rows of unit variance, as the networks take them: as they are."""
         return x
 
+    def posterior(self, x: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """What a noisy value alone says of the clean one: mean ``(n, d)`` and standard deviation ``(n,)``."""
+        alpha_bar = self.alpha_bars.to(x.device)[timestep].float()
+        return alpha_bar.sqrt()[:, None] * x, (1 - alpha_bar).sqrt()
+
+    def target(self, y: Tensor, x: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
+        """What the network is to say of noisy rows: the noise (Ho et al. 2020, Equation 14)."""
+        return noise
+
+    def clean(self, said: Tensor, x: Tensor, timestep: Tensor) -> Tensor:
+        """The expected clean rows ``(n, d)``, from what the network said."""
+        alpha_bar = self.alpha_bars.to(x.device)[timestep][:, None].float()
+        return (x - (1 - alpha_bar).sqrt() * said) / alpha_bar.sqrt()
+
     def loss(self, network: nn.Module, y: Tensor, condition: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the predicted noise (Ho et al. 2020, Equation 14)."""
         timestep = self.draw_levels(len(y), generator).to(y.device)
@@ -72,18 +87,35 @@ class DiscreteNoise:
     ) -> Tensor:
         """Clean rows, one for each row of the condition, float32 ``(n, n_variables)``.
 
-        Ancestral sampling (Ho et al. 2020, Algorithm 2, variance β_t); with guidance each mean moves by Σ g (ClavaDDPM,
-        Equation 4). NOTE[DIFF]: the gradient is taken at x_t, not at the mean, as in the published codes.
+        With guidance each mean moves by Σ g (ClavaDDPM, Equation 4). NOTE[DIFF]: the gradient is taken at x_t, not at
+        the mean, as in the published codes.
         """
-        n = len(condition)
-        x = torch.randn(n, n_variables, generator=generator).to(condition.device)
+
+        def denoised(x: Tensor, t: int) -> Tensor:
+            timestep = torch.full((len(x),), t, device=x.device)
+            clean = self.clean(network(x, self.embed(timestep), condition), x, timestep)
+            if guidance is None:
+                return clean
+            alpha_bar, beta = float(self.alpha_bars[t]), float(self.betas[t])
+            return clean + (1 - alpha_bar) * math.sqrt((1 - beta) / alpha_bar) * guidance(x, timestep)
+
+        x = torch.randn(len(condition), n_variables, generator=generator).to(condition.device)
+        return self.solve(denoised, x, generator)
+
+    @torch.no_grad()
+    def solve(self, denoised: Callable[[Tensor, int], Tensor], noise: Tensor, generator: torch.Generator) -> Tensor:
+        """From standard normal noise of any shape to clean values: ancestral sampling with variance β_t.
+
+        Ho et al. 2020, Algorithm 2, whose mean is written with the expected clean values.
+
+        Args:
+            denoised: from noisy values and their timestep to the expected clean values.
+        """
+        x = noise
         betas, alpha_bars = self.betas.tolist(), self.alpha_bars.tolist()
         for t in reversed(range(self.n_steps)):
-            timestep = torch.full((n,), t, device=x.device)
-            noise = network(x, self.embed(timestep), condition)
-            mean = (x - betas[t] / math.sqrt(1 - alpha_bars[t]) * noise) / math.sqrt(1 - betas[t])
-            if guidance is not None:
-                mean = mean + betas[t] * guidance(x, timestep)
+            said = (x - math.sqrt(alpha_bars[t]) * denoised(x, t)) / math.sqrt(1 - alpha_bars[t])
+            mean = (x - betas[t] / math.sqrt(1 - alpha_bars[t]) * said) / math.sqrt(1 - betas[t])
             if t == 0:
                 return mean
             x = mean + math.sqrt(betas[t]) * torch.randn(x.shape, generator=generator).to(x.device)

@@ -8,6 +8,7 @@ et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (202
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,11 +59,24 @@ class ContinuousNoise:
         """Noisy rows of unit variance, as the networks take them (Karras et al. 2022: c_in)."""
         return x / (sigma[:, None] ** 2 + 1).sqrt()
 
-    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-        """The expected clean rows D(x; σ) ``(n, d)`` (Karras et al. 2022, Equation 7)."""
+    def posterior(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """What a noisy value alone says of the clean one: mean ``(n, d)`` and standard deviation ``(n,)``."""
+        variance = sigma**2 + 1
+        return x / variance[:, None], sigma / variance.sqrt()
+
+    def target(self, y: Tensor, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+        """What the network is to say of noisy rows: equally hard at all levels (Karras et al. 2022, Equation 8)."""
         variance = sigma[:, None] ** 2 + 1
-        c_skip, c_out, c_in = 1 / variance, sigma[:, None] / variance.sqrt(), 1 / variance.sqrt()
-        return c_skip * x + c_out * network(c_in * x, self.embed(sigma), condition)
+        return (y - x / variance) * variance.sqrt() / sigma[:, None]
+
+    def clean(self, said: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """The expected clean rows D(x; σ) ``(n, d)``, from what the network said (Karras et al. 2022, Equation 7)."""
+        variance = sigma[:, None] ** 2 + 1
+        return x / variance + sigma[:, None] / variance.sqrt() * said
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        """D(x; σ) of a network that hears a condition."""
+        return self.clean(network(self.scaled(x, sigma), self.embed(sigma), condition), x, sigma)
 
     def loss(self, network: nn.Module, y: Tensor, condition: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the network's own output, which weights all levels alike (Equation 8)."""
@@ -87,22 +101,33 @@ class ContinuousNoise:
         DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2) over Karras' levels. With guidance the denoised rows move by
         σ² ∇ₓ log p(c | x), which is the score's sum in Equation 3 of ClavaDDPM.
         """
-        n = len(condition)
+        def denoised(x: Tensor, sigma: float) -> Tensor:
+            level = torch.full((len(x),), sigma, device=x.device)
+            clean = self.denoise(network, x, level, condition)
+            return clean if guidance is None else clean + sigma**2 * guidance(x, level)
+
+        return self.solve(denoised, torch.randn(len(condition), n_variables, generator=generator).to(condition.device))
+
+    @torch.no_grad()
+    def solve(
+        self, denoised: Callable[[Tensor, float], Tensor], noise: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """From standard normal noise of any shape to clean values, DPM-Solver++(2M); it draws nothing more.
+
+        Args:
+            denoised: from noisy values and their level to the expected clean values.
+        """
         sigmas = karras_sigmas(self.n_steps, self.sigma_min, self.sigma_max).tolist()
-        x = torch.randn(n, n_variables, generator=generator).to(condition.device) * sigmas[0]
+        x = noise * sigmas[0]
         previous = None
         for i, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
-            level = torch.full((n,), sigma, device=x.device)
-            denoised = self.denoise(network, x, level, condition)
-            if guidance is not None:
-                denoised = denoised + sigma**2 * guidance(x, level)
+            estimate = clean = denoised(x, sigma)
             if next_sigma == 0:
-                return denoised
+                return clean
             h = math.log(sigma / next_sigma)
-            estimate = denoised
             if previous is not None:
                 r = math.log(sigmas[i - 1] / sigma) / h
-                estimate = (1 + 1 / (2 * r)) * denoised - 1 / (2 * r) * previous
+                estimate = (1 + 1 / (2 * r)) * clean - 1 / (2 * r) * previous
             x = (next_sigma / sigma) * x - math.expm1(-h) * estimate
-            previous = denoised
+            previous = clean
         return x

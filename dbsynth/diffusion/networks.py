@@ -13,12 +13,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Classifier", "Guidance", "MLPDenoiser", "ResidualDenoiser"]
+__all__ = ["Classifier", "Guidance", "LevelEmbedding", "MLPDenoiser", "ResidualDenoiser"]
 
 Guidance = Callable[[Tensor, Tensor], Tensor]  # (noisy rows, noise level of each row) -> gradient of log p(c | x)
 
 
-class _LevelEmbedding(nn.Module):
+class LevelEmbedding(nn.Module):
     """Sines and cosines of the noise level. Input ``(n,)``, output ``(n, dim)``."""
 
     def __init__(self, dim: int, lowest: float, highest: float) -> None:
@@ -44,7 +44,7 @@ class ResidualDenoiser(nn.Module):
         width = layers[0]
         self.rows = nn.Linear(n_variables, width)
         self.condition = nn.Linear(n_conditions, width, bias=False) if n_conditions else None
-        embedding = _LevelEmbedding(32, 0.5, 8.0)
+        embedding = LevelEmbedding(32, 0.5, 8.0)
         self.level = nn.Sequential(embedding, nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
@@ -81,7 +81,7 @@ class _Entrance(nn.Module):
     def __init__(self, n_in: int, dim: int = 128) -> None:
         super().__init__()
         self.rows = nn.Linear(n_in, dim)
-        embedding = _LevelEmbedding(dim, 1e-4, 1.0)
+        embedding = LevelEmbedding(dim, 1e-4, 1.0)
         self.level = nn.Sequential(embedding, nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:

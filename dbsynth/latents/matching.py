@@ -21,11 +21,12 @@ from scipy.spatial.distance import cdist
 from ..encoded import Edge
 from ..groups import repeated_rows
 
-__all__ = ["asked_by_row", "draw_tuples", "match_places", "match_rows", "part_duplicates"]
+__all__ = ["asked_by_row", "deal_places", "draw_tuples", "match_places", "match_rows", "part_duplicates"]
 
 _NEIGHBOURS = 32
 _EXACT_ROWS = 1_000  # leftovers of this many rows are paired exactly
 _SWAP_ROUNDS = 200
+_DEALT = 5_000_000  # rows times parents of a label whose rows are dealt
 
 
 def asked_by_row(edges: Sequence[Edge], kept: Collection[str]) -> list[bool]:
@@ -75,6 +76,42 @@ def match_places(wanted: np.ndarray, places: np.ndarray, offered: np.ndarray, rn
 def _rank_within(counts: np.ndarray) -> np.ndarray:
     """0, 1, … within each run of the given lengths."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def deal_places(
+    wanted: np.ndarray, parents: np.ndarray, partners: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Exchange parents between rows that ask for the same label, so that rows of one partner have different ones.
+
+    The rows of a label are dealt like cards: those of the partner with the most rows first, to the parents that have
+    most places left (Gale and Ryser's construction, which finds a way if there is one). Labels whose rows differ
+    already stay as they are, as do those with too many parents to be short of them.
+
+    Args:
+        wanted: int64 ``(n,)``, the label each row asks for.
+        parents, partners: int64 ``(n,)``, the row's parents under this key and the other, -1 for null.
+
+    Returns:
+        The parent of each row, int64 ``(n,)``.
+    """
+    result = parents.copy()
+    held = np.flatnonzero((parents >= 0) & (partners >= 0))
+    repeated = repeated_rows([parents, partners])
+    held = held[np.isin(wanted[held], wanted[repeated])]
+    held = held[np.argsort(wanted[held], kind="stable")]
+    for rows in np.split(held, np.flatnonzero(np.diff(wanted[held])) + 1):
+        who, left = np.unique(parents[rows], return_counts=True)
+        if not len(rows) or len(who) * len(rows) > _DEALT:
+            continue
+        order = rows[np.argsort(partners[rows], kind="stable")]
+        hands = np.split(order, np.flatnonzero(np.diff(partners[order])) + 1)
+        for hand in sorted(hands, key=len, reverse=True):
+            chosen = np.lexsort((rng.random(len(who)), -left))[: len(hand)]
+            if len(chosen) < len(hand) or left[chosen].min() < 1:  # no way: whoever has places takes them
+                chosen = np.sort(rng.permutation(np.repeat(np.arange(len(who)), left))[: len(hand)])
+            np.subtract.at(left, chosen, 1)
+            result[hand] = who[rng.permutation(chosen)]
+    return result
 
 
 def match_rows(anchor: np.ndarray, version: np.ndarray, *, seed: int) -> np.ndarray:

@@ -7,7 +7,7 @@ tables below still reaches the top. Each edge leaves a label column on its paren
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, draw_group_sizes, group_means, size_bounds, size_probabilities
 from .clusters import cluster_groups
 
-__all__ = ["Augmentation", "Latent", "learn_augmentation", "learn_latents"]
+__all__ = ["Augmentation", "Latent", "forget_rows", "learn_augmentation", "learn_latents"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,16 @@ def learn_latents(
             latents[edge.name] = _learn_latent(x, database.tables[edge.parent].features, edge, settings)
             progress(1)
     return latents
+
+
+def forget_rows(database: EncodedDatabase, latents: Mapping[str, Latent]) -> dict[str, Latent]:
+    """The latents without labels and sizes of real parent rows, but for those of kept tables."""
+    result = dict(latents)
+    for edge in database.edges:
+        if edge.parent not in database.kept:
+            latent = latents[edge.name]
+            result[edge.name] = replace(latent, labels=latent.labels[:0], sizes=latent.sizes[:0])
+    return result
 
 
 def _augmented(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> np.ndarray:
