@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,7 +126,7 @@ _INDEXES = """
 
 # Extensions whose functions, operators and operator classes the tables' indexes, conditions and defaults use.
 _EXTENSIONS = """
-    SELECT DISTINCT quote_ident(e.extname) AS name
+    SELECT DISTINCT e.extname AS name
     FROM pg_depend d
     JOIN pg_depend m ON m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e'
     JOIN pg_extension e ON m.refclassid = 'pg_extension'::regclass AND e.oid = m.refobjid
@@ -153,12 +154,12 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
     types = _Types(connection)
     parts = _Parts.read(connection, oids)
     names = {t["oid"]: t["name"] if t["is_default"] else f"{t['namespace']}.{t['name']}" for t in tables}
-    used: set[int] = set()
+    used: dict[int, None] = {}  # in the order of the columns, which is the same in a copy
     result = []
     for row in tables:
         oid = row["oid"]
         columns = tuple(types.column(c) for c in parts.columns[oid])
-        used.update(c["type"] for c in parts.columns[oid])
+        used |= {c["type"]: None for c in parts.columns[oid]}
         checks = [Check(c["name"], c["expression"]) for c in parts.constraints[oid] if c["kind"] == "c"]
         checks += [check for c in parts.columns[oid] for check in types.domain_checks(c)]
         table = Table(
@@ -181,9 +182,8 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
     for row in tables:
         if row["kind"] == "p":
             keys += _partition_keys(connection, row["oid"], names)
-    extensions = [row["name"] for row in connection.execute(_EXTENSIONS)]
-    needed = [NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {name}") for name in extensions]
-    return Schema("postgres", tuple(result), tuple(keys), (*needed, *types.definitions(used)))
+    needed = [_extension(row["name"]) for row in connection.execute(_EXTENSIONS)]
+    return Schema("postgres", tuple(result), tuple(keys), tuple(dict.fromkeys([*needed, *types.definitions(used)])))
 
 
 def _unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
@@ -340,7 +340,7 @@ class _Types:
             current = self.by_oid[current["base"]]
         return checks
 
-    def definitions(self, used: set[int]) -> list[NamedType]:
+    def definitions(self, used: Iterable[int]) -> list[NamedType]:
         """CREATE statements for the user-defined types among these and what they are made of, in order."""
         found: dict[str, NamedType] = {}
         seen: set[int] = set()
@@ -352,8 +352,11 @@ class _Types:
             seen.add(oid)
             for part in (row["base"], row["element"], *(row["made_of"] or ())):
                 visit(part)
+            if row["extension"]:
+                found[f"extension {row['extension']}"] = _extension(row["extension"])
+                return
             text = self._definition(row)
-            if text and row["outside"] and not row["extension"]:
+            if text and row["outside"]:
                 found.setdefault(
                     f"schema {row['outside']}",
                     NamedType(row["outside"], f"CREATE SCHEMA IF NOT EXISTS {row['outside']}"),
@@ -361,13 +364,11 @@ class _Types:
             if text:
                 found[row["spelled"]] = NamedType(row["spelled"], text)
 
-        for oid in sorted(used):
+        for oid in used:
             visit(oid)
         return list(found.values())
 
     def _definition(self, row: dict[str, Any]) -> str | None:
-        if row["extension"]:
-            return f"CREATE EXTENSION IF NOT EXISTS {POSTGRES.quote(row['extension'])}"
         if row["kind"] == "e":
             return f"CREATE TYPE {row['spelled']} AS ENUM ({', '.join(map(POSTGRES.literal, row['labels']))})"
         if row["kind"] == "c" and row["oid"] >= 16384:
@@ -381,6 +382,10 @@ class _Types:
             parts += [f"CONSTRAINT {POSTGRES.quote(c['name'])} {c['definition']}" for c in self.checks[row["oid"]]]
             return " ".join(parts)
         return None
+
+
+def _extension(name: str) -> NamedType:
+    return NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {POSTGRES.quote(name)}")
 
 
 def scalar(connection: Any, query: str, parameters: list[Any] | None = None) -> Any:

@@ -205,7 +205,7 @@ def _draw_texts(fabricator: Fabricator, column: Column, n: int, rng: np.random.G
     ways = {
         "words": lambda: draw_words(settings, n, rng, length=length, digits=digits),
         "url": lambda: draw_url(settings, n, rng, length, digits),
-        "ip": lambda: draw_ip(n, rng, six=settings["six"]),
+        "ip": lambda: draw_ip(n, rng, six=settings["six"], length=length),
         "mac": lambda: draw_mac(n, rng, separator=settings["separator"], upper=settings["upper"]),
         "uuid": lambda: pc.utf8_upper(draw_uuids(n, rng)) if settings["upper"] else draw_uuids(n, rng),
         "json": lambda: _fitting(draw_documents(settings, n, rng, _draw_strings), length),

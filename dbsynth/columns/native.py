@@ -289,8 +289,16 @@ def draw_bits(n: int, size: int, rng: np.random.Generator, decimal: bool) -> pa.
     return texts_of(rng.integers(0, 2, (n, size)).astype(np.uint32) + ord("0"))
 
 
-def draw_ip(n: int, rng: np.random.Generator, *, six: float = 0.0, unique: bool = False) -> pa.Array:
-    """Addresses of the private network 10.0.0.0/8, and a share of `six` of the documentation prefix 2001:db8::/32."""
+def draw_ip(
+    n: int, rng: np.random.Generator, *, six: float = 0.0, unique: bool = False, length: int | None = None
+) -> pa.Array:
+    """Addresses of the private network 10.0.0.0/8, and a share of `six` of the documentation prefix 2001:db8::/32.
+
+    A column of less than 15 characters gets addresses with shorter numbers.
+    """
+    if length is not None and length < 15:
+        limit = 10 ** max((length - 5) // 3, 1)
+        return join("10.", *_dotted([rng.integers(0, min(limit, 256), n) for _ in range(3)]))
     hosts = distinct_integers(2**24, n, rng) if unique and n <= 2**24 else rng.integers(0, 2**24, n)
     four = join("10.", *_dotted([hosts >> 16, hosts >> 8 & 255, hosts & 255]))
     if six == 0:
