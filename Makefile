@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 	$(BIN)/dbsynth demo $(FOLDER) --iterations 300
 
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

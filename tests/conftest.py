@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # files run side by side, and their networks are small
 settings.register_profile("dbsynth", deadline=None)  # a busy machine is no failure
 settings.load_profile("dbsynth")
 
