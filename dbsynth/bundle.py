@@ -24,17 +24,20 @@ from torch import from_numpy, nn
 
 from .clava.latent import Augmentation, Latent
 from .clava.pipeline import ClavaModel
+from .columns.arithmetic import Product, Sum
 from .columns.codec import Categorical, Codes, Numeric, TableCodec
 from .columns.fabricate import Fabricator
+from .columns.order import Bound, Bounded
 from .columns.ranks import Quantiles
 from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Arithmetic, Copy, Equal, Fixed, Nulls, Order, ParentOrder, Total
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
-from .schema import Column, Kind, Schema
+from .schema import Column, ForeignKey, Kind, Schema
 
 __all__ = ["VERSION", "load_bundle", "save_bundle"]
 
@@ -44,12 +47,13 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 1
+VERSION = 2
 _CLASSES = {
     c.__name__: c
     for c in (
-        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, Latent, Numbering,
-        Numeric, Opened, Quantiles, TableCodec, TableModel,
+        Arithmetic, Augmentation, Bound, Bounded, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge,
+        EncodedDatabase, Equal, Fixed, ForeignKey, Latent, Nulls, Numbering, Numeric, Opened, Order, ParentOrder,
+        Product, Quantiles, Sum, TableCodec, TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, MLPDenoiser, ResidualDenoiser)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +15,10 @@ from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
 from .encoded import Generated
-from .integrity.checks import satisfy_checks
+from .integrity.checks import Condition, check_conditions, satisfy
 from .integrity.opened import fill_opened
+from .integrity.rules.keep import Keeper, given_name, parent_column, totalled
+from .integrity.rules.kinds import Copy, ParentOrder, Total
 from .integrity.unique import part_repeats
 from .keys import KeyUse, key_values, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
@@ -38,6 +42,7 @@ def synthesise(
     use = use_keys(model.schema, model.kept)
     tables: dict[str, dict[str, pa.Array]] = {}
     extras: dict[str, dict[str, np.ndarray]] = {}
+    keepers: dict[str, Keeper] = {}
     order: dict[str, np.ndarray] = {}  # of each table, where the engine's rows went
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
@@ -47,8 +52,11 @@ def synthesise(
                 tables[name] = {c: rows.column(c).combine_chunks() for c in rows.column_names}
                 order[name] = np.arange(rows.num_rows)
             else:
-                tables[name], extras[name], order[name] = _decode(model, table, generated, use, tables, order, rng)
+                tables[name], extras[name], order[name], keepers[name] = _decode(
+                    model, table, generated, use, tables, order, rng
+                )
             advance(1)
+    _add_up(model, tables, keepers, rng)
     for key in use.opened:
         tables[key.child] |= _fill(model, key, tables, extras, rng)
     for name in {key.child: None for key in use.opened}:
@@ -59,22 +67,24 @@ def synthesise(
 def _decode(
     model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, tables: Mapping[str, dict[str, pa.Array]],
     order: Mapping[str, np.ndarray], rng: np.random.Generator,
-) -> tuple[dict[str, pa.Array], dict[str, np.ndarray], np.ndarray]:  # fmt: skip
-    """One table's columns, the numbers about its rows, and where each drawn row went."""
+) -> tuple[dict[str, pa.Array], dict[str, np.ndarray], np.ndarray, Keeper]:  # fmt: skip
+    """One table's columns, the numbers about its rows, where each drawn row went, and its rules."""
     learned = model.tables[table.name]
     ranks = generated.ranks[table.name]
     n = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
-    columns, extras = learned.codec.decode(ranks, types)
     keys = [key for key in use.edges if key.child == table.name]
     parents = {}
     for key in keys:
         rows = generated.parents[edge_name(key)]
         parents[edge_name(key)] = np.where(rows < 0, -1, order[key.parent][rows] if len(order[key.parent]) else -1)
+    keeper = _keeper(model, table, {key: (parents[edge_name(key)], tables[key.parent]) for key in keys})
+    columns, extras = learned.codec.decode(ranks, types, _given(keeper))
     moved = _sorting(learned, columns, parents, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     extras = {name: values[moved] for name, values in extras.items()}
+    keeper = replace(keeper, parents={key: (rows[moved], theirs) for key, (rows, theirs) in keeper.parents.items()})
     marks = {name: columns.pop(name) for name in list(columns) if name.endswith((EMPTY_MARK, NULL_MARK))}
     columns |= fabricate_table(learned.fabricators, table, n, rng)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
@@ -84,19 +94,70 @@ def _decode(
         columns |= _key_columns(table, tables[key.parent], parents[edge_name(key)][moved], key, rng)
     columns |= _number(learned, columns, n, types)
     for name, fate in model.fates[table.name].items():
-        if fate is Fate.NULL:
+        if fate is Fate.NULL or (fate is Fate.COMPUTED and name not in columns):
             columns[name] = pa.nulls(n, types[name])
+    columns = _repair(model, table, columns, ranks[moved], keeper, rng)
+    position = np.empty(n, dtype=np.int64)
+    position[moved] = np.arange(n)
+    return columns, extras, position, keeper
+
+
+def _keeper(
+    model: DatabaseModel, table: Table, parents: Mapping[ForeignKey, tuple[np.ndarray, Mapping[str, pa.Array]]]
+) -> Keeper:
+    kinds = {(key.parent, c.name): c.kind for key in parents for c in model.schema.table(key.parent).columns}
+    return Keeper(table, model.tables[table.name].rules, parents, kinds)
+
+
+def _given(keeper: Keeper) -> dict[str, pa.Array]:
+    """What of each row's parents the codec is told, see `learning`."""
+    result = {}
+    for rule in keeper.rules:
+        if isinstance(rule, (Copy, ParentOrder)):
+            called = rule.column if isinstance(rule, Copy) else given_name(rule.key, rule.parent_column)
+            result[called] = parent_column(keeper.parents, rule.key, rule.parent_column)
+    return result
+
+
+def _repair(
+    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], features: np.ndarray, keeper: Keeper,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The columns, changed so that CHECKs, rules and uniqueness all hold."""
     unique = {name for names in unique_sets(table) for name in names}
     drawn = [
         name
         for name, fate in model.fates[table.name].items()
         if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
     ]
-    columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
-    columns = _part_repeats(model, table, columns, rng)
-    position = np.empty(n, dtype=np.int64)
-    position[moved] = np.arange(n)
-    return columns, extras, position
+    checks = check_conditions(table, model.schema.dialect)
+    rules = [
+        Condition(rule.text, frozenset(name.casefold() for name in rule.columns), partial(keeper.broken, rule))
+        for rule in keeper.rules
+    ]
+    columns = satisfy(
+        columns, [*checks, *rules], drawn, features, table=table.name, settle=lambda c: keeper.settle(c, rng)
+    )
+    return _part_repeats(model, table, columns, rng)
+
+
+def _add_up(
+    model: DatabaseModel, tables: dict[str, dict[str, pa.Array]], keepers: Mapping[str, Keeper],
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Columns that hold what children come to, grandchildren first; then all that others fix once more."""
+    order = [name for name in model.schema.parents_first() if name in keepers]
+    totals = {name: [rule for rule in keepers[name].rules if isinstance(rule, Total)] for name in order}
+    if not any(totals.values()):
+        return
+    for name in reversed(order):
+        table = model.schema.table(name)
+        for rule in totals[name]:
+            rows, child = keepers[rule.key.child].parents[rule.key][0], tables[rule.key.child]
+            kinds = {column.name: column for column in model.schema.table(rule.key.child).columns}
+            column = table.column(rule.column)
+            tables[name][rule.column] = totalled(rule, column, tables[name][rule.column], rows, child, kinds)
+        tables[name] = keepers[name].settle(tables[name], rng)
 
 
 def _key_columns(

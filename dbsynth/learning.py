@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import clava
+from .columns.arithmetic import Formula
 from .columns.codec import NULL_MARK, TableCodec, TableData, learn_codecs
 from .columns.fabricate import learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
@@ -17,6 +19,8 @@ from .encoded import Edge, EncodedDatabase
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
+from .integrity.rules.keep import bounds_of, given_name, parent_column
+from .integrity.rules.kinds import Arithmetic, Copy, ParentOrder
 from .keys import KeyUse, parent_rows, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate, Plan
@@ -42,7 +46,7 @@ def learn(
     schema, use = plan.schema, use_keys(plan.schema, plan.kept)
     with progress.stage("encoding", total=len(schema.tables), unit="tables") as advance:
         parents = {key: _real_parents(schema, key, read, progress) for key in (*use.edges, *use.opened)}
-        data = {name: _table_data(plan, name, read(name), use, parents) for name in schema.parents_first()}
+        data = {name: _table_data(plan, name, read, use, parents) for name in schema.parents_first()}
         edges = [(key.child, key.parent, parents[key]) for key in use.edges]
         codecs = learn_codecs(data, edges)
         tables = {}
@@ -112,9 +116,10 @@ def _distinct(schema: Schema, use: KeyUse) -> list[frozenset[str]]:
 
 
 def _table_data(
-    plan: Plan, name: str, rows: pa.Table, use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
+    plan: Plan, name: str, read: Callable[[str], pa.Table], use: KeyUse, parents: Mapping[ForeignKey, np.ndarray]
 ) -> TableData:
-    """A table's modelled columns, with where fabricated ones are null and how deep rows stand in hierarchies."""
+    """A table's modelled columns, with where others are null and how deep rows stand in hierarchies."""
+    rows = read(name)
     if name in plan.kept:
         # Kept rows condition their children: what of them is a number or a category is encoded, and never decoded.
         columns = [c for c in plan.schema.table(name).columns if _tells(plan.schema.table(name), c, rows)]
@@ -137,8 +142,48 @@ def _table_data(
             depth = depths(parents[key])
             if not np.isnan(depth).any():
                 extras[edge_name(key) + DEPTH_MARK] = depth
+    for formula in (formulas := _formulas(plan, name)):
+        known = pc.is_valid(rows.column(formula.operands[0]))
+        for operand in formula.operands[1:]:
+            known = pc.and_(known, pc.is_valid(rows.column(operand)))
+        if pc.any(pc.and_(known, null := rows.column(formula.column).is_null())).as_py():  # for a reason of its own
+            columns.append(Column(mark := formula.column + NULL_MARK, Kind.BOOLEAN, "boolean"))
+            arrays[mark] = null
     table = pa.table(arrays) if arrays else rows.select([])
-    return TableData(table, columns, extras)
+    rules = [rule for rule in plan.rules if rule.table == name]
+    bounds = bounds_of(rules, [column.name for column in plan.of(name, Fate.MODELLED)])
+    given = _given(plan, name, read, parents)
+    types = [column for column, _ in given.values()]
+    types += [plan.schema.table(name).column(formula.column) for formula in formulas]
+    standing = {name: array for name, (_, array) in given.items()}
+    standing |= {formula.column: rows.column(formula.column).combine_chunks() for formula in formulas}
+    return TableData(table, columns, extras, bounds, formulas, standing, types)
+
+
+def _formulas(plan: Plan, name: str) -> list[Formula]:
+    """Of the columns that are not drawn because others fix them."""
+    computed = {column.name for column in plan.of(name, Fate.COMPUTED)}
+    rules = [rule for rule in plan.rules if rule.table == name and isinstance(rule, Arithmetic)]
+    return [rule.formula for rule in rules if rule.formula.column in computed]
+
+
+def _given(
+    plan: Plan, name: str, read: Callable[[str], pa.Table], parents: Mapping[ForeignKey, np.ndarray]
+) -> dict[str, tuple[Column, pa.Array]]:
+    """What stands of a row before it is drawn, as far as rules speak of it: values of its parents."""
+    result = {}
+    computed = {column.name for column in plan.of(name, Fate.COMPUTED)}
+    for rule in plan.rules:
+        if rule.table != name or not (
+            isinstance(rule, ParentOrder) or (isinstance(rule, Copy) and rule.column in computed)
+        ):
+            continue
+        column = plan.schema.table(rule.key.parent).column(rule.parent_column)
+        theirs = {rule.parent_column: read(rule.key.parent).column(rule.parent_column).combine_chunks()}
+        called = rule.column if isinstance(rule, Copy) else given_name(rule.key, rule.parent_column)
+        values = parent_column({rule.key: (parents[rule.key], theirs)}, rule.key, rule.parent_column)
+        result[called] = replace(column, name=called), values
+    return result
 
 
 def _is_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -174,7 +219,8 @@ def _table_model(
         for name, column in to_invent.items()
     }
     keys = [key for key in use.edges if key.child == table.name]
-    return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents))
+    rules = tuple(rule for rule in plan.rules if rule.table == table.name)
+    return TableModel(codec, fabricators, numbering, _storage_order(plan, table, rows, keys, parents), rules)
 
 
 def _not_empty(values: pa.ChunkedArray, column: Column) -> pa.Array:

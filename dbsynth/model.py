@@ -12,6 +12,7 @@ from .columns.codec import TableCodec
 from .columns.fabricate import Fabricator
 from .config import Settings
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Rule
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
 
@@ -52,12 +53,14 @@ class TableModel:
 
     Attributes:
         sorted_by: the column or foreign key in whose order the rows stand, as primary keys tell; None: in none.
+        rules: between its columns, and with those of its parents and children.
     """
 
     codec: TableCodec
     fabricators: Mapping[str, Fabricator] = field(default_factory=dict)
     numbering: Mapping[str, Numbering] = field(default_factory=dict)
     sorted_by: str | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ personal data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,8 @@ from .columns.numbers import NUMERIC_KINDS
 from .columns.personal import is_about_people, recognise
 from .config import Settings
 from .errors import ConfigError, SchemaError
+from .integrity.rules.find import TableColumns, computed_by, find_rules
+from .integrity.rules.kinds import Rule, rule_to_json
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
 
@@ -42,6 +44,7 @@ class Fate(StrEnum):
     KEPT = "kept"  # copied as it is
     GENERATED = "generated"  # computed by the server
     NULL = "null"  # null in every row
+    COMPUTED = "computed"  # fixed by other columns, by a rule that every real row obeys
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Plan:
         kept: tables copied as they are, with the reason.
         obstacles: what stands in the way, each with the way out; a run refuses while there are any.
         notes: what a user may want to know.
+        rules: between columns, which every real row obeys and every synthetic row will.
     """
 
     schema: Schema
@@ -72,6 +76,7 @@ class Plan:
     kept: Mapping[str, str]
     obstacles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def of(self, table: str, fate: Fate) -> list[Column]:
         """The table's columns of this fate."""
@@ -86,6 +91,7 @@ class Plan:
             "columns": [asdict(column) for column in self.columns],
             "obstacles": list(self.obstacles),
             "notes": list(self.notes),
+            "rules": [rule_to_json(rule) for rule in self.rules],
         }
 
 
@@ -110,7 +116,29 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
                 else _fate(schema, table, column, values)
             )
             columns.append(ColumnPlan(table.name, column.name, str(column.kind), fate, why))
-    return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows))
+    plan = Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows))
+    return plan if plan.obstacles else _with_rules(plan, read)
+
+
+def _with_rules(plan: Plan, read: Callable[[str], pa.Table]) -> Plan:
+    """The plan with the rules between columns; what they fix is computed."""
+    of_rules = {}
+    for table in plan.schema.tables:
+        if kept := table.name in plan.kept:
+            following = {name for key in plan.schema.foreign_keys_of(table.name) for name in key.columns}
+            drawn = [c for c in plan.of(table.name, Fate.KEPT) if c.name not in {*table.primary_key, *following}]
+        else:
+            drawn = plan.of(table.name, Fate.MODELLED)
+        of_rules[table.name] = TableColumns(drawn, [] if kept else plan.of(table.name, Fate.FABRICATED), kept)
+    edges = use_keys(plan.schema, plan.kept).edges
+    rules = find_rules(plan.schema, read, of_rules, edges)
+    nullable = [k for k in edges if any(plan.schema.table(k.child).column(name).nullable for name in k.columns)]
+    computed = {table: computed_by(rules, table, nullable) for table in plan.rows}
+    columns = [
+        replace(c, fate=Fate.COMPUTED, why=rule.text) if (rule := computed[c.table].get(c.column)) else c
+        for c in plan.columns
+    ]
+    return replace(plan, rules=rules, columns=tuple(columns))
 
 
 def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ __all__ = ["as_json", "fit_report", "plan", "report"]
 
 _FATES = {
     "key": "cyan", "modelled": "green", "fabricated": "magenta", "kept": "yellow",
-    "generated": "blue", "null": "dim", "constant": "dim",
+    "generated": "blue", "null": "dim", "constant": "dim", "computed": "blue",
 }  # fmt: skip
 
 # In the words of a reader who has not read the papers.
@@ -52,6 +52,9 @@ def plan(plan: Plan) -> None:
     _section(page, "Tables", _tables_of_plan(plan))
     _section(page, "Columns", _columns_of_plan(plan))
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
+    if plan.rules:
+        _section(page, "Rules between columns, which hold in every real row and will in every synthetic one",
+                 _rules_of_plan(plan))  # fmt: skip
     _list(page, "Notes", [*kept, *plan.notes])
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
@@ -129,6 +132,13 @@ def _columns_of_plan(plan: Plan) -> Table:
         table.add_row(Text(name, style="bold"))
         for column in columns:
             table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
+    return table
+
+
+def _rules_of_plan(plan: Plan) -> Table:
+    table = _table("Table", "Rule")
+    for name, rules in groupby(sorted(plan.rules, key=lambda rule: rule.table), key=lambda rule: rule.table):
+        table.add_row(Text(name), Text("\n".join(rule.text for rule in rules)))
     return table
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,10 @@ from scipy.special import ndtri
 
 from ..groups import group_means
 from ..schema import Column, Kind
+from .arithmetic import Formula, compute
 from .categories import category_codes, joint_groups, order_by_meaning
-from .numbers import NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
-from .order import MOMENTS, columns_before, times_in_unit
+from .numbers import DAY, NUMERIC_KINDS, from_numbers, learn_numbers, learn_step, to_numbers
+from .order import Bound, Bounded, code_within, learn_bounded, limits
 from .ranks import Quantiles, learn_quantiles, rank_intervals
 
 __all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
@@ -25,6 +27,7 @@ __all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableD
 NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
 _FEW_NUMBERS = 12  # values of a number that may be coded together with categories
+_SHORT = DAY  # microseconds: moments that are mostly this close to their bound are told by the time between
 _ONE_HOT = 12  # commonest categories of a column that give the other columns' categories their meaning
 
 
@@ -83,7 +86,7 @@ class Numeric:
     part: str  # of a timestamp: "day" or "time"; else "value"; "extra": no column, a number about the row
     step: float
     quantiles: Quantiles
-    after: str | None = None  # the column that comes before this one in every row: the variable is the time between
+    bounded: Bounded | None = None  # the variable tells where the column stands between others of its row
 
     cuts = None
 
@@ -104,22 +107,36 @@ class TableData:
     rows: pa.Table
     columns: Sequence[Column]
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)  # float64 (n_rows,), NaN where there is none
+    bounds: Mapping[str, tuple[Bound, ...]] = field(default_factory=dict)  # by column, without circles
+    formulas: Sequence[Formula] = ()  # of columns that are computed, each after those it needs
+    given: Mapping[str, pa.Array] = field(default_factory=dict)  # (n_rows,), what bounds and formulas need beside
+    given_columns: Sequence[Column] = ()  # the types of those and of what formulas compute, by the names used here
 
 
 @dataclass(frozen=True)
 class TableCodec:
-    """One table's variables, in the order of the matrix's columns, and the columns they decode to by name."""
+    """One table's variables, in the order of the matrix's columns, and the columns they decode to by name.
+
+    Attributes:
+        columns: of what is drawn, computed or given, by name.
+        formulas: columns that are computed.
+    """
 
     columns: Mapping[str, Column]
     variables: Sequence[Numeric | Categorical]
+    formulas: Sequence[Formula] = ()
 
     def decode(
-        self, u: np.ndarray, types: Mapping[str, pa.DataType]
+        self, u: np.ndarray, types: Mapping[str, pa.DataType], given: Mapping[str, pa.Array] = MappingProxyType({})
     ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1].
 
         Marks of nulls (`NULL_MARK`) in columns that have no variable of their own come out as boolean columns.
+
+        Args:
+            given: columns that stand already and set bounds for others; they do not come out.
         """
+        standing = _Standing(given, self.formulas, self.columns, types)
         parts: dict[str, dict[str, np.ndarray]] = {}
         steps: dict[str, dict[str, float]] = {}
         arrays: dict[str, pa.Array] = {}
@@ -128,21 +145,26 @@ class TableCodec:
                 chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
                 for k, name in enumerate(variable.columns):
                     values = self._values(name, [value[k] for value in variable.values], types)
-                    arrays[name] = values.take(pa.array(chosen))
+                    arrays[name] = standing[name] = values.take(pa.array(chosen))
         for j, variable in enumerate(self.variables):
             if isinstance(variable, Numeric):
                 null = arrays.get(variable.column + NULL_MARK)
                 numbers = _decode_known(variable, u[:, j], null)
-                if variable.after is not None:  # which was decoded before: a chain starts with its first column
-                    numbers = numbers + times_in_unit(
-                        arrays[variable.after], self.columns[variable.after].kind, self.columns[variable.column].kind,
-                        variable.part,
+                if variable.bounded is not None:  # by columns that stand: a chain starts with its first column
+                    days = parts[variable.column]["day"] if variable.part == "time" else None
+                    low, high = limits(
+                        variable.bounded.bounds, standing.arrays, standing.kinds, self.columns[variable.column].kind,
+                        variable.part, variable.step, days,
                     )  # fmt: skip
+                    numbers = variable.bounded.place(numbers, low, high, variable.step)
                 parts.setdefault(variable.column, {})[variable.part] = numbers
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
                 if variable.part != "extra" and not self._goes_on(j):
                     name = variable.column
-                    arrays[name] = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+                    arrays[name] = standing[name] = from_numbers(
+                        parts[name], self.columns[name], steps[name], types[name]
+                    )
+        arrays |= {formula.column: standing.arrays[formula.column] for formula in self.formulas}
         arrays = {name: array for name, array in arrays.items() if name.removesuffix(NULL_MARK) not in parts} | {
             name: arrays[name] for name in parts if name in arrays
         }
@@ -159,6 +181,30 @@ class TableCodec:
         """Whether the next variable is another part of the same column."""
         following = self.variables[j + 1 : j + 2]
         return any(isinstance(v, Numeric) and v.column == self.variables[j].column for v in following)
+
+
+class _Standing:
+    """The columns decoded so far; formulas are computed as soon as what they need is there."""
+
+    def __init__(
+        self, given: Mapping[str, pa.Array], formulas: Sequence[Formula], columns: Mapping[str, Column],
+        types: Mapping[str, pa.DataType],
+    ) -> None:  # fmt: skip
+        self.arrays = dict(given)
+        self.kinds = {name: column.kind for name, column in columns.items()}
+        self._waiting, self._columns, self._types = list(formulas), columns, types
+        self._compute()
+
+    def __setitem__(self, name: str, array: pa.Array) -> None:
+        self.arrays[name] = array
+        self._compute()
+
+    def _compute(self) -> None:
+        for formula in list(self._waiting):  # each after those it needs
+            if all(operand in self.arrays for operand in formula.operands):
+                type_ = self._types[formula.column]
+                self.arrays[formula.column] = compute(formula, self.arrays, self._columns, type_)
+                self._waiting.remove(formula)
 
 
 def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np.ndarray:
@@ -234,8 +280,9 @@ class _Draft:
             np.stack([b[side] for b in bounds], axis=1).astype(np.float32) if bounds else np.empty((n, 0), np.float32)
             for side in (0, 1)
         )
-        columns = {column.name: column for column in self.data.columns}
-        return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
+        columns = {column.name: column for column in (*self.data.given_columns, *self.data.columns)}
+        codec = TableCodec(columns, variables, tuple(self.data.formulas))
+        return codec, Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
 
 
 def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
@@ -259,17 +306,15 @@ def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
 def _draft(data: TableData) -> _Draft:
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
     kinds = {column.name: column.kind for column in data.columns}
-    before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
-    told_after = {name: position for position, name in enumerate(before)}
-    in_order = sorted(kinds, key=lambda name: told_after.get(name, -1))
-    numeric = {n: _numeric(n, arrays, kinds, before.get(n)) for n in in_order if kinds[n] in NUMERIC_KINDS}
+    in_order = _bounds_first(list(kinds), data)
+    numeric = {name: _numeric(name, arrays, kinds, data) for name in in_order if kinds[name] in NUMERIC_KINDS}
     nominal = {name: category_codes(arrays[name]) for name in in_order if name not in numeric}
     for name, variables in numeric.items():
         null = arrays[name].is_null().to_numpy(zero_copy_only=False) | np.isnan(to_numbers(arrays[name], kinds[name]))
         if null.any() and not null.all():
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
-        elif name not in before and _has_few_values(variables):
+        elif not any(variable.bounded for variable, *_ in variables) and _has_few_values(variables):
             codes, values = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = []
@@ -285,19 +330,65 @@ def _draft(data: TableData) -> _Draft:
     return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
 
 
+def _bounds_first(names: list[str], data: TableData) -> list[str]:
+    """The columns, each after those that bind it or that what binds it is computed from."""
+    needs = {formula.column: formula.operands for formula in data.formulas}
+    needs |= {name: tuple(bound.column for bound in bounds) for name, bounds in data.bounds.items()}
+    result: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for needed in needs.get(name, ()):
+            visit(needed)
+        if name in names:
+            result.setdefault(name)
+
+    for name in [n for n in names if n not in needs] + names:
+        visit(name)
+    return list(result)
+
+
 def _numeric(
-    name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], earlier: str | None
+    name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], data: TableData
 ) -> list[tuple[Numeric, np.ndarray, np.ndarray]]:
     """The variables of a column with an order of its own, with the bounds of each row's interval."""
+    bounds = data.bounds.get(name, ())
+    numbers = learn_numbers(arrays[name], kinds[name])
+    if len(numbers) == 2 and bounds and _within_days(name, arrays, kinds, data):
+        numbers = learn_numbers(arrays[name], kinds[name], after=kinds[name])
     variables = []
-    for number in learn_numbers(arrays[name], kinds[name], after=earlier and kinds[earlier]):
-        x, after = to_numbers(arrays[name], kinds[name], number.part), None
-        if earlier is not None and number.part != "time":
-            x, after = x - times_in_unit(arrays[earlier], kinds[earlier], kinds[name], number.part), earlier
+    for number in numbers:
+        x = to_numbers(arrays[name], kinds[name], number.part)
         null = np.isnan(x)
-        quantiles = learn_quantiles(x if null.all() else x[~null])
-        variables.append((Numeric(name, number.part, number.step, quantiles, after), *_known_intervals(x, null)))
+        bounded, told, low, high = None, x, np.zeros(len(x)), np.ones(len(x))
+        if bounds and not null.all():
+            days = to_numbers(arrays[name], kinds[name], "day") if number.part == "time" else None
+            least, most = _limits(bounds, arrays, kinds, data, kinds[name], number.part, number.step, days)
+            bounded = learn_bounded(x[~null], least[~null], most[~null], bounds)
+        if bounded is not None and bounded.among is not None:
+            rng = np.random.default_rng(len(x))
+            quantiles, low[~null], high[~null] = code_within(bounded, x[~null], least[~null], most[~null], rng)
+        else:
+            told = x if bounded is None else x - least
+            quantiles = learn_quantiles(told if null.all() else told[~null])
+            low[~null], high[~null] = rank_intervals(told[~null])  # a null may have any rank
+        variables.append((Numeric(name, number.part, number.step, quantiles, bounded), low, high))
     return variables
+
+
+def _limits(
+    bounds: Sequence[Bound], arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], data: TableData, *what: object
+) -> tuple[np.ndarray, np.ndarray]:
+    given = {column.name: column.kind for column in data.given_columns}
+    return limits(bounds, {**data.given, **arrays}, {**given, **kinds}, *what)
+
+
+def _within_days(name: str, arrays: Mapping[str, pa.Array], kinds: Mapping[str, Kind], data: TableData) -> bool:
+    """Whether a moment mostly comes within a day of its bound: then it is told as one number, not by day and time."""
+    low, _ = _limits(data.bounds[name], arrays, kinds, data, kinds[name], "value", 0.0)
+    gap = to_numbers(arrays[name], kinds[name]) - low
+    known = np.isfinite(gap)
+    times = [kinds.get(bound.column) is kinds[name] and not bound.by_day for bound in data.bounds[name]]
+    return bool(any(times) and known.any() and np.median(gap[known]) < _SHORT)
 
 
 def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> bool:
@@ -315,13 +406,6 @@ def _groups(
     found = joint_groups([nominal[name][0] for name in names])
     groups = [[names[i] for i in group] for group in found]
     return [group for group in groups if any(name not in numeric for name in group)]
-
-
-def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rank intervals among the known values; a null may have any rank."""
-    low, high = np.zeros(len(x)), np.ones(len(x))
-    low[~null], high[~null] = rank_intervals(x[~null])
-    return low, high
 
 
 def _one_hot(codes: np.ndarray) -> np.ndarray:

@@ -48,6 +48,28 @@ class Quantiles:
             values = np.interp(inner, self.u, self.v)
         return np.where(u < self.null, np.nan, values)
 
+    def below(self, x: np.ndarray) -> np.ndarray:
+        """The share of the non-null values that are less than each x, float64."""
+        return self._share(x, np.searchsorted(self.v, x, "left"))
+
+    def upto(self, x: np.ndarray) -> np.ndarray:
+        """The share of the non-null values that are no more than each x, float64."""
+        return self._share(x, np.searchsorted(self.v, x, "right"))
+
+    def _share(self, x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+        """The distribution function between the knots around x, of which ``knots`` lie before it."""
+        if len(self.v) == 0:
+            return np.zeros(len(x))
+        before = np.maximum(knots - 1, 0)
+        if self.discrete:
+            return np.where(knots > 0, self.u[before], 0.0)
+        after = np.minimum(knots, len(self.v) - 1)
+        width = self.v[after] - self.v[before]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = np.where(width > 0, (x - self.v[before]) / width, 0.0)
+        inside = self.u[before] + part * (self.u[after] - self.u[before])
+        return np.where(knots == 0, 0.0, np.where(knots == len(self.v), 1.0, inside))
+
 
 def rank_intervals(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds ``[F(v-), F(v)]`` of each row's rank interval, float64 ``(n,)`` each; NaN (null) is below all values."""

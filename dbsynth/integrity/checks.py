@@ -6,7 +6,9 @@ neither understands is left to the target's server, which has the last word anyw
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -18,14 +20,14 @@ from sqlglot import exp
 from ..errors import SchemaError
 from ..schema import Table
 
-__all__ = ["broken_rows", "satisfy_checks"]
+__all__ = ["Condition", "broken_rows", "check_conditions", "satisfy", "satisfy_checks"]
 
 _ROW = "dbsynth row"
 _REPAIRS = 3
 _MAX_DONORS = 20_000  # rows among which the one most like a broken row is looked for
 
 
-def broken_rows(columns: dict[str, pa.Array], expression: str, dialect: str) -> np.ndarray | None:
+def broken_rows(columns: Mapping[str, pa.Array], expression: str, dialect: str) -> np.ndarray | None:
     """Rows for which a CHECK is false (unknown passes), int64; None where the expression is beyond us."""
     try:
         tree = sqlglot.parse_one(expression, read=dialect)
@@ -48,32 +50,71 @@ def _plain_cast(node: exp.Expression) -> exp.Expression:
     return node
 
 
+@dataclass(frozen=True)
+class Condition:
+    """Something every row is to satisfy.
+
+    Attributes:
+        text: for messages.
+        names: the columns it speaks of, case folded.
+        broken: the rows that do not satisfy it, int64; None where that cannot be told.
+        is_demanded: whether the target refuses rows that do not.
+    """
+
+    text: str
+    names: frozenset[str]
+    broken: Callable[[Mapping[str, pa.Array]], np.ndarray | None]
+    is_demanded: bool = False
+
+
+def check_conditions(table: Table, dialect: str) -> list[Condition]:
+    """A table's CHECKs."""
+    return [
+        Condition(
+            f"CHECK {check.name!r} ({check.expression})", frozenset(_names(check.expression, dialect)),
+            partial(broken_rows, expression=check.expression, dialect=dialect), is_demanded=True,
+        )
+        for check in table.checks
+    ]  # fmt: skip
+
+
 def satisfy_checks(
     columns: dict[str, pa.Array], table: Table, dialect: str, changeable: Collection[str], features: np.ndarray
 ) -> dict[str, pa.Array]:
-    """The columns, changed so that every CHECK that can be evaluated holds.
+    """The columns, changed so that every CHECK that can be evaluated holds; see `satisfy`."""
+    return satisfy(columns, check_conditions(table, dialect), changeable, features, table=table.name)
 
-    A row that breaks one takes the values of the columns it names from the row most like it that keeps all of them.
+
+def satisfy(
+    columns: dict[str, pa.Array], conditions: Sequence[Condition], changeable: Collection[str], features: np.ndarray,
+    *, table: str, settle: Callable[[dict[str, pa.Array]], dict[str, pa.Array]] = lambda columns: columns,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The columns, changed so that every condition holds.
+
+    A row that breaks one takes the values of the columns it names from the row most like it that keeps all of them;
+    if that breaks others, those of all columns that conditions tie to them.
 
     Args:
         changeable: columns that hold drawn values.
         features: float ``(n_rows, n_features)``, what makes rows alike.
+        settle: computes what is fixed by other columns; called whenever these have changed.
 
     Raises:
-        SchemaError: a CHECK that no row can be made to keep; names it.
+        SchemaError: a condition that the target demands and no row can be made to keep; names it.
     """
-    if not table.checks or len(features) == 0:
+    columns = settle(columns)
+    if not conditions or len(features) == 0:
         return columns
     for attempt in range(_REPAIRS + 1):  # repairing one may break another
         broken = {}
-        for check in table.checks:
-            rows = broken_rows(columns, check.expression, dialect)
+        for i, condition in enumerate(conditions):
+            rows = condition.broken(columns)
             if rows is not None and len(rows):
-                broken[check] = rows
+                broken[i] = rows
         if not broken:
             return columns
         bad = np.unique(np.concatenate(list(broken.values())))
-        words = {word for check in broken for word in _names(check.expression, dialect)}
+        words = _tied({word for i in broken for word in conditions[i].names}, conditions if attempt else ())
         named = [name for name in changeable if name.casefold() in words]
         good = np.setdiff1d(np.arange(len(features)), bad)
         if len(good) == 0 or not named or attempt == _REPAIRS:
@@ -82,12 +123,23 @@ def satisfy_checks(
         donors = good[_nearest(features[good], features[bad])]
         source = np.arange(len(features))
         source[bad] = donors
-        columns = {**columns, **{name: columns[name].take(pa.array(source)) for name in named}}
-    check, rows = next(iter(broken.items()))
-    raise SchemaError(
-        f"table {table.name!r}: {len(rows)} synthetic rows break CHECK {check.name!r} ({check.expression}) and cannot "
-        "be repaired; keep the table, or drop the constraint in the source"
-    )
+        columns = settle({**columns, **{name: columns[name].take(pa.array(source)) for name in named}})
+    for i, rows in broken.items():
+        if conditions[i].is_demanded:
+            raise SchemaError(
+                f"table {table!r}: {len(rows)} synthetic rows break {conditions[i].text} and cannot be repaired; keep "
+                "the table, or drop the constraint in the source"
+            )
+    return columns
+
+
+def _tied(words: set[str], conditions: Sequence[Condition]) -> set[str]:
+    """The columns, and those that the conditions tie to them, at whatever remove."""
+    size = 0
+    while len(words) > size:
+        size = len(words)
+        words = words.union(*(condition.names for condition in conditions if condition.names & words))
+    return words
 
 
 def _names(expression: str, dialect: str) -> set[str]:
