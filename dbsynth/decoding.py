@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +15,8 @@ from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
 from .encoded import Generated
-from .integrity.checks import Condition, check_conditions, satisfy
+from .errors import SchemaError
+from .integrity.checks import Condition, broken_by, check_conditions, satisfy
 from .integrity.opened import fill_opened
 from .integrity.rules.keep import Keeper, given_name, parent_column, totalled
 from .integrity.rules.kinds import Copy, ParentOrder, Total
@@ -27,6 +28,8 @@ from .progress import QUIET, Progress
 from .schema import ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
+
+_ROUNDS = 3  # of CHECKs and rules, then uniqueness
 
 
 def synthesise(
@@ -135,10 +138,17 @@ def _repair(
         Condition(rule.text, frozenset(name.casefold() for name in rule.columns), partial(keeper.broken, rule))
         for rule in keeper.rules
     ]
-    columns = satisfy(
-        columns, [*checks, *rules], drawn, features, table=table.name, settle=lambda c: keeper.settle(c, rng)
-    )
-    return _part_repeats(model, table, columns, rng)
+    settle = partial(keeper.settle, rng=rng)
+    for _ in range(_ROUNDS):
+        columns = satisfy(columns, [*checks, *rules], drawn, features, table=table.name, settle=settle)
+        try:
+            parted = _part_repeats(model, table, columns, rng, [*checks, *rules])
+        except SchemaError:  # rules that were learned give way to what the target demands
+            parted = _part_repeats(model, table, columns, rng, checks)
+        if all(parted[name] is array for name, array in columns.items()):
+            break
+        columns = parted
+    return columns
 
 
 def _add_up(
@@ -209,15 +219,18 @@ def _number(
 
 
 def _part_repeats(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator
-) -> dict[str, pa.Array]:
+    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
+    conditions: Sequence[Condition] = (),
+) -> dict[str, pa.Array]:  # fmt: skip
     """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
         changeable = changeable or [name for name in key if fates[name] is Fate.FABRICATED and len(key) > 1]
         if changeable and all(name in columns for name in key):
-            columns = part_repeats(columns, key, changeable, rng, table=table.name)
+            touched = [c for c in conditions if c.names & {name.casefold() for name in changeable}]
+            broken = partial(broken_by, touched) if touched else None
+            columns = part_repeats(columns, key, changeable, rng, table=table.name, broken=broken)
     return columns
 
 

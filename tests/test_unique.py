@@ -59,3 +59,28 @@ def test_rows_without_repeats_stay_as_they_are() -> None:
     """Nothing is touched without need."""
     columns = {"a": pa.array([1, 2, 3]), "b": pa.array(["x", "x", "x"])}
     assert part_repeats(columns, ("a", "b"), ["b"], RNG, table="t") == columns
+
+
+def test_parting_keeps_what_every_row_must() -> None:
+    """A value that a row may not have is taken by no row, whether exchanged, missing from its group, or new."""
+    n = 200
+    rng = np.random.default_rng(0)
+    size = rng.choice([1, 5], n)
+    line = np.where(size == 1, rng.integers(1, 4, n), rng.integers(1, 40, n))
+    columns = {"order": pa.array(np.arange(n) // 3), "size": pa.array(size), "line": pa.array(line)}
+
+    def broken(made: dict[str, pa.Array]) -> np.ndarray:
+        return np.flatnonzero((made["size"].to_numpy() == 1) & (made["line"].to_numpy() > 3))
+
+    parted = part_repeats(columns, ("order", "line"), ["line"], RNG, table="t", broken=broken)
+    assert len(set(keys(parted, ("order", "line")))) == n
+    assert len(broken(parted)) == 0
+
+
+def test_what_cannot_be_parted_within_the_rules_is_an_error() -> None:
+    """Numbers past the largest would be, were they allowed."""
+    columns = {"a": pa.array([1, 1, 1]), "b": pa.array([1, 2, 2])}
+    with pytest.raises(SchemaError, match="cannot be told apart"):
+        part_repeats(
+            columns, ("a", "b"), ["b"], RNG, table="t", broken=lambda made: np.flatnonzero(made["b"].to_numpy() > 2)
+        )

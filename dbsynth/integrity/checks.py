@@ -20,7 +20,7 @@ from sqlglot import exp
 from ..errors import SchemaError
 from ..schema import Table
 
-__all__ = ["Condition", "broken_rows", "check_conditions", "satisfy", "satisfy_checks"]
+__all__ = ["Condition", "broken_by", "broken_rows", "check_conditions", "satisfy", "satisfy_checks"]
 
 _ROW = "dbsynth row"
 _REPAIRS = 3
@@ -76,6 +76,12 @@ def check_conditions(table: Table, dialect: str) -> list[Condition]:
         )
         for check in table.checks
     ]  # fmt: skip
+
+
+def broken_by(conditions: Sequence[Condition], columns: Mapping[str, pa.Array]) -> np.ndarray:
+    """The rows that break any of the conditions, int64."""
+    rows = [rows for condition in conditions if (rows := condition.broken(columns)) is not None]
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
 
 
 def satisfy_checks(

@@ -16,7 +16,7 @@ from ...schema import Column, ForeignKey, Kind, Schema, Table
 from .across import find_copies, find_parent_orders, find_totals
 from .columns import ColumnValues, values_of
 from .evidence import MIN_ROWS
-from .kinds import Arithmetic, Copy, Equal, Fixed, Order, Rule, Total
+from .kinds import Arithmetic, Copy, Equal, Fixed, Order, ParentOrder, Rule, Total
 from .sums import find_arithmetic
 from .within import find_equal, find_fixed, find_nulls, find_orders
 
@@ -92,7 +92,8 @@ def _of_table(
     named = values | values_of([table.column(key.columns[0]) for key in parents if len(key.columns) == 1], rows)
     key_columns = [key.columns[0] for key in parents if len(key.columns) == 1]
     rest = [name for name in free if name not in computed]
-    fixed = find_fixed(table.name, named, [*values, *key_columns], rest, [*drawn])
+    by = [name for name in values if name in copied or name not in computed]
+    fixed = find_fixed(table.name, named, [*by, *key_columns], rest, [*drawn])
     rules += fixed
     by = [n for n, v in values.items() if v.column.kind in _CATEGORIES and n in drawn and n not in computed]
     told = {rule.column for rule in fixed}
@@ -138,6 +139,8 @@ def _without_totals_in_order(rules: Sequence[Rule]) -> list[Rule]:
             return not {(rule.table, rule.low), (rule.table, rule.high)} & totals
         if isinstance(rule, Fixed):
             return not {(rule.table, rule.column), (rule.table, rule.by)} & totals
+        if isinstance(rule, ParentOrder) and (rule.key.parent, rule.parent_column) in totals:
+            return False
         return isinstance(rule, (Total, Arithmetic)) or (rule.table, rule.columns[0]) not in totals
 
     return [rule for rule in rules if stays(rule)]

@@ -232,12 +232,15 @@ def _nulls(
     rows = np.bincount(codes, minlength=len(texts))
     nulls = np.bincount(codes, null, minlength=len(texts))
     share = null.mean()
-    null_at = (nulls == rows) & (rows >= _ROWS_PER_VALUE) & (rows * -np.log(share) >= NEEDED)
-    known_at = (nulls == 0) & (rows >= _ROWS_PER_VALUE) & (rows * -np.log1p(-share) >= NEEDED)
-    complete = bool((null_at | known_at | (rows == 0)).all()) and null_at.any() and known_at.any()
+    evidence = np.where(nulls == rows, rows * -np.log(share), np.where(nulls == 0, rows * -np.log1p(-share), 0.0))
+    pure = (nulls == rows) | (nulls == 0)
+    # A rule for all values is believed as a whole; each might have been null or known.
+    complete = bool(pure.all()) and nulls.sum() > 0 and evidence.sum() - len(texts) * np.log(2) >= NEEDED
+    told = pure & (rows >= _ROWS_PER_VALUE) & (complete | (evidence >= NEEDED))
+    null_at, known_at = told & (nulls > 0), told & (nulls == 0)
     if not null_at.any() and not (by_null and known_at.any()):
         return None
-    told = null_at | known_at if complete or by_null else null_at
+    told = told if complete or by_null else null_at
     rule = Nulls(
         table, name, other.name, tuple(t for t, at in zip(texts, null_at, strict=True) if at),
         tuple(t for t, at in zip(texts, known_at, strict=True) if at), bool(complete), by_null,
