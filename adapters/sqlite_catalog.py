@@ -126,32 +126,33 @@ def _by_values(connection: sqlite3.Connection, table: Table) -> Table:
     columns: list[Column] = []
     for start in range(0, len(table.columns), _COLUMNS_A_SCAN):
         part = table.columns[start : start + _COLUMNS_A_SCAN]
-        wanted = [expression for column in part for expression in _counts(column)]
-        counts = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
+        wanted = [expression for column in part for expression in _findings(column)]
+        found = connection.execute(f"SELECT {', '.join(wanted)} FROM {SQLITE.quote(table.name)}").fetchone()
         for i, column in enumerate(part):
-            columns.append(_decide(column, column.name in table.primary_key, *counts[7 * i : 7 * i + 7]))
+            columns.append(_decide(column, column.name in table.primary_key, *found[3 * i : 3 * i + 3]))
     return replace(table, columns=tuple(columns))
 
 
-def _counts(column: Column) -> list[str]:
-    """Seven counts of a column's values: by storage class, not valid for its kind, longer than a date."""
+def _findings(column: Column) -> list[str]:
+    """The storage classes of a column's values, how many are not valid for its kind, how many longer than a date."""
     name = SQLITE.quote(column.name)
-    classes = [f"total(typeof({name}) = '{c}')" for c in ("integer", "real", "text", "blob", "null")]
-    valid = _VALID.get(column.kind, "1").replace("{0}", name)
+    valid = _VALID.get(column.kind, "").replace("{0}", name)
     if column.kind is Kind.DECIMAL and column.precision is not None:
         valid = f"{name} = round({name}, {column.scale}) AND abs({name}) < 1e{column.precision - column.scale}"
     if column.kind is Kind.TEXT and column.length is not None:
         valid = f"length({name}) <= {column.length}"
-    return [*classes, f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)", f"total(length({name}) <> 10)"]
+    return [
+        f"group_concat(DISTINCT typeof({name}))",
+        f"total({name} IS NOT NULL AND ({valid}) IS NOT 1)" if valid else "0",
+        f"total(length({name}) <> 10)" if column.kind is Kind.TIMESTAMP else "0",
+    ]
 
 
-def _decide(
-    column: Column, in_key: bool, integers: float, reals: float, texts: float, blobs: float, nulls: float,
-    invalid: float, not_dates: float,
-) -> Column:  # fmt: skip
-    counts = {"integer": integers, "real": reals, "text": texts, "blob": blobs}
-    classes = {name for name, count in counts.items() if count}
-    column = replace(column, nullable=column.nullable or (in_key and nulls > 0 and not column.identity))
+def _decide(column: Column, in_key: bool, found: str | None, invalid: float, not_dates: float) -> Column:
+    classes = set(found.split(",")) if found else set()
+    nulls = "null" in classes
+    classes.discard("null")
+    column = replace(column, nullable=column.nullable or (in_key and nulls and not column.identity))
     kind = column.kind
     if kind is Kind.DECIMAL and column.precision is None and classes <= {"integer", "real"}:
         kind = Kind.FLOAT  # an open NUMERIC holds what its values say

@@ -100,16 +100,22 @@ _DIFFUSION = "Diffusion"
 
 # Every field of config.Settings, same spelling; a default stands in square brackets. None: the option was not given.
 _PRESETS = ["fast", "paper", "paper:berka", "paper:california", "paper:ccs", "paper:instacart", "paper:movielens"]
+_CONFIG = _option(
+    _RUN, "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="Settings as a TOML file, spelled as here with underscores; an option wins over the file.",
+)  # fmt: skip
+_KEPT = [
+    _option(_ROWS, "--keep", multiple=True, metavar="TABLE", help="Copy this table as it is; repeat it for more."),
+    _option(_ROWS, "--no-keep", is_flag=True, help="Model small lookup tables too, which are otherwise copied."),
+]
 _SETTINGS = [
-    _option(_RUN, "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
-            help="Settings as a TOML file, spelled as here with underscores; an option wins over the file."),
+    _CONFIG,
     _option(_RUN, "--engine", type=click.Choice(["clava"]), help="What learns the rows. [clava]"),
     _option(_RUN, "--preset", type=click.Choice(_PRESETS), metavar="NAME",
             help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
     _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),
     _option(_RUN, "--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [cpu]"),
-    _option(_ROWS, "--keep", multiple=True, metavar="TABLE", help="Copy this table as it is; repeat it for more."),
-    _option(_ROWS, "--no-keep", is_flag=True, help="Model small lookup tables too, which are otherwise copied."),
+    *_KEPT,
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
     _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
     _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
@@ -140,11 +146,17 @@ _SETTINGS = [
     _option(_DIFFUSION, "--classifier-iterations", type=int, help="Training steps of a classifier. [800]"),
     _option(_DIFFUSION, "--classifier-learning-rate", type=float, help="Of the classifiers. [0.001]"),
 ]  # fmt: skip
+_QUIET = _option(
+    "Output", "--quiet", "-q", is_flag=True, help="No progress, and no result but that of --json or inspect."
+)
 _OUTPUT = [
-    _option("Output", "--quiet", "-q", is_flag=True, help="No progress, and no result but that of --json or inspect."),
+    _QUIET,
     _option("Output", "--json", "as_json", is_flag=True,
             help="One JSON document on stdout; progress as JSON lines on stderr."),
 ]  # fmt: skip
+_REPORT = click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
+                       help="Write the comparison as one HTML page, pictures and all.")  # fmt: skip
+_HOLDOUT = 0.05
 _REPLACE = [
     click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
 ]
@@ -237,15 +249,31 @@ def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: A
 
 @_command(
     _REPLACE,
-    [click.option("--no-evaluate", is_flag=True, help="Do not compare the synthetic rows with the real ones.")],
+    [
+        click.option("--no-evaluate", is_flag=True, help="Do not compare the synthetic rows with the real ones."),
+        click.option("--extras", is_flag=True, help="Train classifiers to tell the two apart, too: minutes."),
+        click.option("--holdout", is_flag=True,
+                     help="Keep 5 % of the root rows and their descendants from training, so that privacy can be "
+                          "measured against rows that were never learned."),
+        _REPORT,
+    ],
     _SETTINGS,
     _OUTPUT,
     example="dbsynth clone 'postgresql://reader:${DB_PASSWORD}@db/shop' postgresql://dev@staging/shop --replace",
-)
+)  # fmt: skip
 @click.argument("source", type=_Url(), metavar="SOURCE_URL")
 @click.argument("target", type=_Url(), metavar="TARGET_URL")
 def clone(
-    source: str, target: str, replace: bool, no_evaluate: bool, quiet: bool, as_json: bool, **settings: Any
+    source: str,
+    target: str,
+    replace: bool,
+    no_evaluate: bool,
+    extras: bool,
+    holdout: bool,
+    report: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Learn one database and write a synthetic one.
 
@@ -254,9 +282,76 @@ def clone(
     """
     from . import jobs
 
-    chosen, progress = _load_settings(settings), _progress(quiet, as_json)
-    report = jobs.clone(source, target, chosen, replace=replace, evaluate=not no_evaluate, progress=progress)
-    _show_report(report, quiet, as_json)
+    done = jobs.clone(
+        source, target, _load_settings(settings), replace=replace, evaluate=not no_evaluate, extras=extras,
+        holdout=_HOLDOUT * holdout, page=report, progress=_progress(quiet, as_json),
+    )  # fmt: skip
+    _show_report(done, quiet, as_json)
+
+
+@_command(
+    [
+        _REPORT,
+        click.option("--json", "document", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
+                     help="Write every figure as one JSON document; - is stdout."),
+        click.option("--fail-under", multiple=True, metavar="MEASURE=NUMBER",
+                     help="End with status 4 if this measure is lower, as avg_2way=90; repeat it for more."),
+        click.option("--fail-over", multiple=True, metavar="MEASURE=NUMBER",
+                     help="End with status 4 if this measure is higher, as mia_auc=0.55; repeat it for more."),
+    ],
+    [
+        click.option("--tables", multiple=True, metavar="TABLE", help="Compare this table only; repeat it for more."),
+        click.option("--sample-rows", type=click.IntRange(1), metavar="N",
+                     help="Look at N rows of a table at most, where all of them take long."),
+        click.option("--no-extras", is_flag=True, help="Train no classifiers: no C2ST, no efficacy, no precision."),
+        click.option("--holdout", "holdout", type=_Url(), metavar="URL",
+                     help="A database with real rows that the maker of the synthetic one has not seen."),
+        click.option("--seed", type=int, help="Of samples and folds. [0]"),
+    ],
+    [_CONFIG, *_KEPT],
+    [_QUIET],
+    example="dbsynth evaluate postgresql://reader@db/shop postgresql://dev@staging/shop --report shop.html",
+)  # fmt: skip
+@click.argument("real", type=_Url(), metavar="REAL_URL")
+@click.argument("synthetic", type=_Url(), metavar="SYNTHETIC_URL")
+def evaluate(
+    real: str,
+    synthetic: str,
+    report: Path | None,
+    document: Path | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
+    tables: tuple[str, ...],
+    sample_rows: int | None,
+    no_extras: bool,
+    holdout: str | None,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Say how like a real database a synthetic one is, and whether it gives anybody away.
+
+    The two have the same schema, and any tool may have made the second. Both are only read.
+    """
+    from . import jobs, show
+    from .quality.thresholds import broken, parse_threshold
+
+    bounds = [parse_threshold(text, at_most=False) for text in fail_under]
+    bounds += [parse_threshold(text, at_most=True) for text in fail_over]
+    to_stdout = str(document) == "-"
+    evaluation = jobs.evaluate(
+        real, synthetic, _load_settings(settings), tables=tables, sample_rows=sample_rows, extras=not no_extras,
+        holdout_url=holdout, page=report, document=None if to_stdout else document,
+        progress=_progress(quiet, as_json=False),
+    )  # fmt: skip
+    if to_stdout:
+        show.as_json(evaluation)
+    elif not quiet:
+        show.evaluation(evaluation)
+    missed = broken(evaluation, bounds)
+    for sentence in missed:
+        click.echo(f"dbsynth: {sentence}", err=True)
+    if missed:
+        raise click.exceptions.Exit(4)
 
 
 @_command(_SETTINGS, _OUTPUT, example="dbsynth demo my-demo --iterations 400")
@@ -297,7 +392,10 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave the process: status 0, 1 on an error, 2 on bad usage, 130 on Ctrl-C."""
+    """Run the command line and leave the process.
+
+    Status 0; 1 on an error, 2 on bad usage, 4 if a threshold of `evaluate` is missed, 130 on Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # A container stops with SIGTERM, a terminal that closes with SIGHUP: end like Ctrl-C does, with every transaction
     # rolled back and every file removed. What `nohup` ignores stays ignored.

@@ -1,4 +1,4 @@
-"""The verbs, for the command line and Python alike: inspect, fit, generate, clone, demo.
+"""The verbs, for the command line and Python alike: inspect, fit, generate, clone, evaluate, demo.
 
 This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of
 SQL.
@@ -6,27 +6,38 @@ SQL.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from .bundle import load_bundle, save_bundle
 from .config import Settings, make_settings
 from .decoding import synthesise
-from .errors import BundleError, ConfigError, SchemaError, TargetError
+from .errors import BundleError, ConfigError, TargetError
 from .learning import learn
 from .model import DatabaseModel
-from .plan import Fate, Plan, make_plan
+from .plan import Plan, make_plan
 from .progress import QUIET, Progress
-from .quality.comparison import Comparison
-from .quality.measures import measure
-from .schema import Schema
+from .quality.assess import assess
+from .quality.common import common_schema, readable
+from .quality.comparison import Comparison, Rows
+from .quality.distributions import distributions
+from .quality.evaluation import ColumnNote, Evaluation, TableNote
+from .quality.lineage import held_out_rows
+from .quality.report import render
+from .reading import counted, take_snapshot
+from .reports import Clock, FitReport, Report, TableReport
 from .shop import build_shop
 from .workspace import Workspace
 
@@ -39,55 +50,23 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from adapters import Adapter, Violation
+    from adapters import Adapter
 
-__all__ = ["FitReport", "Plan", "Report", "TableReport", "clone", "demo", "fit", "generate", "inspect"]
+__all__ = [
+    "Evaluation",
+    "FitReport",
+    "Plan",
+    "Report",
+    "TableReport",
+    "clone",
+    "demo",
+    "evaluate",
+    "fit",
+    "generate",
+    "inspect",
+]
 
 _BATCH_ROWS = 50_000
-
-
-@dataclass(frozen=True)
-class TableReport:
-    """One table of a synthetic database; `real_rows` are those of the source when it was read."""
-
-    name: str
-    real_rows: int
-    rows: int
-    fate: str  # "modelled" or "kept"
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What a fit leaves; `agree_rates` are those of the clusters by foreign key."""
-
-    bundle: str
-    seed: int
-    rows: Mapping[str, int]
-    agree_rates: Mapping[str, float]
-    seconds: Mapping[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a synthetic database is: rows, measures against the source, and the server's word on every constraint."""
-
-    target: str  # with the password masked
-    seed: int
-    tables: tuple[TableReport, ...]
-    scores: Mapping[str, float] | None
-    violations: tuple[Violation, ...]
-    losses: tuple[str, ...]
-    seconds: Mapping[str, float]
-    agree_rates: Mapping[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        data = asdict(self)
-        if self.scores is not None:
-            data["scores"] = {name: None if score != score else score for name, score in self.scores.items()}
-        return data
 
 
 def inspect(
@@ -99,7 +78,7 @@ def inspect(
     """What a run would do to a database, and what stands in the way; changes nothing."""
     with closing(open_database(url)) as source, Workspace() as workspace:
         schema = source.read_schema()
-        rows = _take_snapshot(source, schema, workspace, progress)
+        rows = take_snapshot(source, schema, workspace, progress)
         return make_plan(schema, workspace.read, rows, settings)
 
 
@@ -119,9 +98,9 @@ def fit(
     if bundle.exists() and not replace:
         raise BundleError(f"{bundle} exists already; choose another path, or --replace")
     _check_device(settings.device)
-    clock = _Clock()
+    clock = Clock()
     with closing(open_database(url)) as source, Workspace() as workspace:
-        model = _learn(source, workspace, settings, progress, clock)
+        model = _learn(source, workspace, settings, progress, clock).model
         with clock("save"):
             save_bundle(model, bundle, replace=replace)
     return FitReport(str(bundle), settings.seed, model.rows, _agree_rates(model), clock.seconds)
@@ -142,7 +121,7 @@ def generate(
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
-    clock = _Clock()
+    clock = Clock()
     with clock("open"):
         model = load_bundle(bundle)
     chosen = {"scale": scale, "seed": seed, "device": device}
@@ -150,7 +129,7 @@ def generate(
     _check_device(settings.device)
     with closing(open_database(target_url)) as target:
         target.check_target(model.schema, _mode(replace))
-        return _write(model, target, settings, replace, progress, clock)[0]
+        return _write(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
 def clone(
@@ -160,15 +139,27 @@ def clone(
     *,
     replace: bool = False,
     evaluate: bool = True,
+    extras: bool = False,
+    holdout: float = 0.0,
+    page: Path | None = None,
     progress: Progress = QUIET,
 ) -> Report:
     """Learn one database and write a synthetic one.
+
+    Args:
+        evaluate: compare the synthetic rows with the real ones, once they stand in the target.
+        extras: train classifiers for it too: minutes.
+        holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
+            them, so that privacy can be measured against rows that were never learned. The synthetic database is as
+            large as the source all the same.
+        page: where the evaluation is written as an HTML page; None: nowhere.
 
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
     _check_device(settings.device)
-    clock = _Clock()
+    _check_file(page)
+    clock = Clock()
     with (
         closing(open_database(source_url)) as source,
         closing(open_database(target_url)) as target,
@@ -179,14 +170,81 @@ def clone(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
         target.check_target(source.read_schema(), _mode(replace))
-        model = _learn(source, work, settings, progress, clock)
-        report, tables = _write(model, target, settings, replace, progress, clock)
+        learned = _learn(source, work, settings, progress, clock, holdout)
+        grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
+        report, tables = _write(learned.model, learned.rows, target, grown, replace, progress, clock)
         if not evaluate:
             return report
-        with clock("evaluate"), progress.stage("measuring"):
-            real = {name: work.read(name) for name in tables}
-            scores = measure(Comparison.of(model.schema, real, tables, leave_out=_fabricated(model))).scores
-    return Report(**{**_fields(report), "scores": scores, "seconds": clock.seconds})
+        with clock("compare"):
+            plan, real = learned.plan, {name: learned.read(name) for name in tables}
+            held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
+            comparison = Comparison.of(
+                plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
+            )
+        about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
+        evaluation = _assess(
+            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras, notes=plan.notes
+        )
+    return dataclasses.replace(report, evaluation=evaluation, seconds=clock.seconds)
+
+
+def evaluate(
+    real_url: str,
+    synthetic_url: str,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    tables: Collection[str] = (),
+    sample_rows: int | None = None,
+    extras: bool = True,
+    holdout_url: str | None = None,
+    page: Path | None = None,
+    document: Path | None = None,
+    progress: Progress = QUIET,
+) -> Evaluation:
+    """Compare two databases of one schema, whoever made the second; both are only read.
+
+    Args:
+        settings: of these only `keep`, `no_keep` and `seed` count: which tables are meant to be copies, and the seed of
+            samples and folds.
+        tables: compare these only; empty: all that the two have in common.
+        sample_rows: most rows of a table that are looked at where all of them are dear.
+        extras: train classifiers too: minutes.
+        holdout_url: a database with real rows that the maker of the synthetic one has not seen.
+        page: where the evaluation is written as an HTML page; None: nowhere.
+        document: where every figure is written as JSON, likewise.
+
+    Raises:
+        DbsynthError: see the tree in `errors`.
+    """
+    for path in (page, document):
+        _check_file(path)
+    clock = Clock()
+    with ExitStack() as stack:
+        databases = [stack.enter_context(closing(open_database(url)))
+                     for url in (real_url, synthetic_url, holdout_url) if url is not None]  # fmt: skip
+        spaces = [stack.enter_context(Workspace()) for _ in databases]
+        with clock("read"):
+            schemas = [database.read_schema() for database in databases]
+            schema, notes = common_schema(schemas[0], schemas[1], tables)
+            rows = [
+                take_snapshot(database, readable(own, schema), space, progress)
+                for database, own, space in zip(databases, schemas, spaces, strict=True)
+            ]
+        with clock("compare"), progress.stage("comparing"):
+            keep = tuple(name for name in settings.keep if name in schema.table_names)
+            plan = make_plan(schema, spaces[0].read, rows[0], settings.model_copy(update={"keep": keep}))
+            sides = [{name: space.read(name) for name in schema.table_names} for space in spaces]
+            comparison = Comparison.of(
+                schema, *sides[:2], leave_out=plan.invented, kept=plan.kept, held_out=sides[2] if sides[2:] else None
+            )
+        about = {"real": databases[0].url, "synthetic": databases[1].url, "sample_rows": sample_rows}
+        evaluation = _assess(
+            comparison, plan, about, clock, page, progress,
+            seed=settings.seed, extras=extras, sample_rows=sample_rows, notes=notes,
+        )  # fmt: skip
+    if document is not None:
+        document.write_text(json.dumps(evaluation.to_json(), indent=2, allow_nan=False), encoding="utf-8")
+    return evaluation
 
 
 def demo(
@@ -201,6 +259,53 @@ def demo(
     return clone(f"sqlite:///{source}", f"sqlite:///{target}", settings, replace=True, progress=progress)
 
 
+def _assess(
+    comparison: Comparison,
+    plan: Plan,
+    about: Mapping[str, Any],
+    clock: Clock,
+    page: Path | None,
+    progress: Progress,
+    *,
+    seed: int,
+    **options: Any,
+) -> Evaluation:
+    """Every figure, and the page that shows them."""
+    about = {
+        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+        "seconds": clock.seconds,
+    }  # fmt: skip
+    evaluation = assess(
+        comparison, _table_notes(comparison, plan), seed=seed, about=about, clock=clock, progress=progress, **options
+    )
+    if page is not None:
+        with clock("page"), progress.stage("writing the page"):
+            page.write_text(render(evaluation, distributions(comparison)), encoding="utf-8")
+    return evaluation
+
+
+def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:
+    for name in comparison.schema.table_names:
+        columns = (ColumnNote(c.column, c.kind, c.fate, c.why) for c in plan.columns if c.table == name)
+        yield TableNote(
+            name, comparison.real.count(name), comparison.synthetic.count(name), name in plan.kept, tuple(columns)
+        )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("dbsynth", "torch", "numpy", "scikit-learn"):
+        with suppress(metadata.PackageNotFoundError):  # run from its folder, without an installation
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _check_file(path: Path | None) -> None:
+    """Say it before hours of work that their result cannot be written."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise ConfigError(f"{path} cannot be written: expected a file in a folder that is there")
+
+
 def _check_device(name: str) -> None:
     try:
         torch.zeros(1, device=name)
@@ -211,65 +316,71 @@ def _check_device(name: str) -> None:
         ) from error
 
 
+@dataclass(frozen=True)
+class _Learned:
+    """A model, and the real rows behind it."""
+
+    model: DatabaseModel
+    plan: Plan
+    rows: Mapping[str, int]  # of the source, those held out among them
+    read: Callable[[str], pa.Table]  # the rows it was learned from
+    read_held_out: Callable[[str], pa.Table] | None  # those it has not seen
+
+
 def _learn(
-    source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: _Clock
-) -> DatabaseModel:
+    source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: Clock, holdout: float = 0.0
+) -> _Learned:
     """Read the source once, decide, and learn; the source is not needed after."""
     with clock("read"):
         schema = source.read_schema()
-        rows = _take_snapshot(source, schema, workspace, progress)
+        rows = take_snapshot(source, schema, workspace, progress)
     with clock("fit"):
-        plan = make_plan(schema, workspace.read, rows, settings)
+        plan, read, read_held_out = make_plan(schema, workspace.read, rows, settings), workspace.read, None
+        if holdout:
+            held = _hold_out(plan, workspace, holdout, settings.seed)
+
+            def read(name: str) -> pa.Table:
+                return workspace.read(name).filter(pa.array(~held[name]))
+
+            def read_held_out(name: str) -> pa.Table:
+                return workspace.read(name).filter(pa.array(held[name]))
+
+            plan = make_plan(schema, read, {name: int((~chosen).sum()) for name, chosen in held.items()}, settings)
         for name, why in plan.kept.items():
             progress.note(f"table {name} is copied as it is: {why}")
-        return learn(plan, workspace.read, settings, progress=progress)
+        return _Learned(learn(plan, read, settings, progress=progress), plan, rows, read, read_held_out)
 
 
-def _take_snapshot(source: Adapter, schema: Schema, workspace: Workspace, progress: Progress) -> dict[str, int]:
-    """All tables' readable columns into the workspace, from one consistent view; their numbers of rows."""
-    if not schema.tables:
-        raise SchemaError(
-            f"{source.url} has no tables; check the address, and the schema or database that it names"
-        )
-    rows = {}
-    with source.snapshot() as snapshot:
-        for table in schema.tables:
-            columns = [column.name for column in table.columns if column.generated is None]
-            with (
-                progress.stage(f"reading {table.name}", total=snapshot.count_rows(table), unit="rows") as advance,
-                closing(snapshot.read_rows(table, columns)) as batches,  # at once, while there is a connection
-            ):
-                rows[table.name] = workspace.write(table.name, _counted(batches, advance))
-    return rows
-
-
-def _counted(batches: Iterator[pa.RecordBatch], advance: Any) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch
-        advance(batch.num_rows)
+def _hold_out(plan: Plan, workspace: Workspace, share: float, seed: int) -> dict[str, np.ndarray]:
+    rows = Rows.of(plan.schema, {name: workspace.read(name) for name in plan.schema.table_names})
+    return held_out_rows(plan.schema, rows, share, fixed=plan.kept, rng=np.random.default_rng(seed))
 
 
 def _write(
-    model: DatabaseModel, target: Adapter, settings: Settings, replace: bool, progress: Progress, clock: _Clock
+    model: DatabaseModel,
+    rows: Mapping[str, int],
+    target: Adapter,
+    settings: Settings,
+    replace: bool,
+    progress: Progress,
+    clock: Clock,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
         tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
     with clock("load"), target.load(model.schema, _mode(replace)) as load:
-        for name, rows in tables.items():
-            with progress.stage(f"writing {name}", total=rows.num_rows, unit="rows") as advance:
-                batches = iter(rows.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], rows.schema)])
-                load.write_rows(model.schema.table(name), _counted(batches, advance))
+        for name, table in tables.items():
+            with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
+                batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
+                load.write_rows(model.schema.table(name), counted(batches, advance))
     with clock("validate"), progress.stage("validating"):
         violations = tuple(target.validate(model.schema))
     reports = tuple(
-        TableReport(t.name, model.rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
+        TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in model.schema.tables
     )
     losses = tuple(target.losses(model.schema))
-    report = Report(
-        target.url, settings.seed, reports, None, violations, losses, clock.seconds, _agree_rates(model)
-    )
+    report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, _agree_rates(model))
     return report, tables
 
 
@@ -279,27 +390,3 @@ def _mode(replace: bool) -> Mode:
 
 def _agree_rates(model: DatabaseModel) -> dict[str, float]:
     return {name: latent.agree_rate for name, latent in model.engine.latents.items()}
-
-
-def _fabricated(model: DatabaseModel) -> list[tuple[str, str]]:
-    invented = (Fate.FABRICATED, Fate.NULL, Fate.GENERATED)
-    return [(table, name) for table, fates in model.fates.items() for name, fate in fates.items() if fate in invented]
-
-
-def _fields(report: Report) -> dict[str, Any]:
-    return dict(report.__dict__)
-
-
-class _Clock:
-    """Seconds by stage: `with clock("read"): …`."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start

@@ -83,6 +83,12 @@ class Plan:
         names = {c.column for c in self.columns if c.table == table and c.fate is fate}
         return [column for column in self.schema.table(table).columns if column.name in names]
 
+    @property
+    def invented(self) -> frozenset[tuple[str, str]]:
+        """(table, column) of what is not meant to be like the real values."""
+        fates = (Fate.FABRICATED, Fate.NULL, Fate.GENERATED)
+        return frozenset((c.table, c.column) for c in self.columns if c.fate in fates)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         return {

@@ -15,31 +15,21 @@ from rich.table import Table
 from rich.text import Text
 
 from .progress import show_seconds
+from .quality.glossary import PRIVACY, term
+from .quality.verdict import verdict
 
 if TYPE_CHECKING:
     from .jobs import FitReport, Plan, Report
+    from .quality.evaluation import Evaluation
+    from .quality.items import Item
     from .schema import ForeignKey
 
-__all__ = ["as_json", "fit_report", "plan", "report"]
+__all__ = ["as_json", "evaluation", "fit_report", "plan", "report"]
 
 _FATES = {
     "key": "cyan", "modelled": "green", "fabricated": "magenta", "kept": "yellow",
     "generated": "blue", "null": "dim", "constant": "dim", "computed": "blue",
 }  # fmt: skip
-
-# In the words of a reader who has not read the papers.
-_MEASURES = {
-    "1-way": "each column alone",
-    "cardinality": "children per parent row",
-    "0-hop": "pairs of columns in one table",
-    "1-hop": "a column and one of the parent row",
-    "2-hop": "a column and one of the grandparent row",
-    "avg 2-way": "all pairs of columns together",
-    "degree-correlation": "numbers of children under two foreign keys",
-    "column-degree": "a column and the number of children",
-    "intra-group": "how alike the children of one parent are",
-}
-
 
 def as_json(result: Any) -> None:
     """One JSON document."""
@@ -72,12 +62,29 @@ def report(report: Report) -> None:
     """Rows, measures, and where the synthetic database is."""
     page = _Page()
     _section(page, "Rows", _tables_of_report(report))
-    if report.scores is not None:
-        _section(page, "Likeness, 100 is best", _scores(report.scores))
+    if report.evaluation is not None:
+        _evaluation(page, report.evaluation)
     _list(page, "What the target cannot carry", report.losses)
     broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
     _list(page, "Constraints the target finds broken", broken, style="red")
     _closing(page, report)
+
+
+def evaluation(evaluation: Evaluation) -> None:
+    """The verdict, likeness and privacy, and what could not be measured."""
+    page = _Page()
+    _evaluation(page, evaluation)
+    _list(page, "Notes", evaluation.notes)
+    seconds = evaluation.about["seconds"]
+    page.print(Text(f"Seed {evaluation.about['seed']}; {_times(seconds)}", style="dim"))
+
+
+def _evaluation(page: _Page, evaluation: Evaluation) -> None:
+    _list(page, "Verdict", verdict(evaluation))
+    likeness = [item for name, item in evaluation.summary.items() if name not in PRIVACY]
+    privacy = [item for name, item in evaluation.summary.items() if name in PRIVACY]
+    _section(page, "Likeness", _figures(likeness))
+    _section(page, "Privacy", _figures(privacy))
 
 
 class _Page:
@@ -163,25 +170,31 @@ def _agree_rates(report: FitReport) -> Table:
     return table
 
 
-def _scores(scores: Mapping[str, float]) -> Table:
-    table = _table("Measure", "Score", "Of", numbers=["Score"])
-    for name, score in scores.items():
-        if name == "dangling":
-            table.add_row("dangling keys", f"{score:,.0f}", "0 is best")
-        elif score is not None and not math.isnan(score):
-            table.add_row(name, f"{score:.1f}", _MEASURES.get(name, _hops(name)))
+def _figures(items: Iterable[Item]) -> Table:
+    table = _table("Measure", "Figure", "Real rows", "Best", "Of", numbers=["Figure", "Real rows", "Best"])
+    for item in items:
+        if math.isnan(item.score):
+            continue
+        words = term(item.measure)
+        figures = (_figure(number, words.unit) for number in (item.score, item.reference, words.best))
+        table.add_row(item.measure, *figures, Text(words.meaning))
     return table
 
 
-def _hops(measure: str) -> str:
-    return f"a column and one {measure.removesuffix('-hop')} foreign keys up" if measure.endswith("-hop") else ""
+def _figure(number: float, unit: str) -> str:
+    digits = {"score": 1, "percent": 1, "share": 2, "distance": 2, "count": 0}[unit]
+    return "" if math.isnan(number) else f"{number:,.{digits}f}"
 
 
 def _closing(page: _Page, report: Report | FitReport) -> None:
-    steps = ", ".join(f"{name} {show_seconds(seconds)}" for name, seconds in report.seconds.items())
-    page.print(Text(f"Seed {report.seed}; {show_seconds(sum(report.seconds.values()))} ({steps})", style="dim"))
+    page.print(Text(f"Seed {report.seed}; {_times(report.seconds)}", style="dim"))
     where = getattr(report, "target", None) or getattr(report, "bundle", "")
     page.print(Text.assemble("Written to ", (str(where), "bold")))
+
+
+def _times(seconds: Mapping[str, float]) -> str:
+    steps = ", ".join(f"{name} {show_seconds(taken)}" for name, taken in seconds.items())
+    return f"{show_seconds(sum(seconds.values()))} ({steps})"
 
 
 def _key(key: ForeignKey) -> str:

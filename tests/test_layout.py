@@ -18,8 +18,8 @@ FLOORS = [
     {"errors"},
     {"schema", "config", "progress", "groups"},
     {"columns", "diffusion", "keys", "workspace", "shop"},
-    {"encoded", "quality", "integrity"},
-    {"clava", "plan"},
+    {"encoded", "quality", "integrity", "reading"},
+    {"clava", "plan", "reports"},
     {"model"},
     {"bundle", "learning", "decoding"},
     {"jobs"},
@@ -29,7 +29,8 @@ FLOORS = [
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 
-MAY_IMPORT_ADAPTERS = {"jobs", "cli", "secrecy"}  # inside, the adapters import each other by relative names
+# Inside, the adapters import each other by relative names. `reading` and `reports` are parts of the jobs: types only.
+MAY_IMPORT_ADAPTERS = {"jobs", "cli", "secrecy", "reading", "reports"}
 ADAPTERS_MAY_IMPORT = {"schema", "errors"}
 DRIVERS = {"psycopg", "pymysql", "MySQLdb", "sqlite3"}
 

@@ -10,10 +10,12 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dbsynth.quality.comparison import Comparison
 from dbsynth.quality.items import Item
-from dbsynth.quality.measures import Measures
+from dbsynth.quality.measures import Measures, downward_paths
 from dbsynth.quality.measures import measure as measure_comparison
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
@@ -32,8 +34,17 @@ def schema(*tables: Table, keys: tuple[ForeignKey, ...] = ()) -> Schema:
     return Schema("sqlite", tables, keys)
 
 
-def measure(schema: Schema, real: dict, synthetic: dict, *, max_hops: int | None = None, **more) -> Measures:
-    return measure_comparison(Comparison.of(schema, real, synthetic, **more), max_hops=max_hops)
+def measure(
+    schema: Schema,
+    real: dict,
+    synthetic: dict,
+    *,
+    max_hops: int | None = None,
+    sample_rows: int | None = None,
+    **more,
+) -> Measures:
+    comparison = Comparison.of(schema, real, synthetic, **more)
+    return measure_comparison(comparison, max_hops=max_hops, sample_rows=sample_rows)
 
 
 def alone(kind: Kind, real, synthetic, **more) -> Measures:
@@ -328,6 +339,24 @@ class TestPaths:
         assert "2-hop" in measure(SHOP, real, real).scores
         assert "2-hop" not in measure(SHOP, real, real, max_hops=1).scores
 
+    def test_a_tangle_of_tables_is_cut_off_and_says_so(self):
+        n = 10  # every table refers to all before it: 2**8 paths from the last to the first
+        names = [f"t{i}" for i in range(n)]
+        above = {name: names[:i] for i, name in enumerate(names)}
+        keys = tuple(foreign_key(child, parent, parent) for child in names for parent in above[child])
+        tables = [table(t, id=K.INTEGER, x=K.INTEGER, **dict.fromkeys(above[t], K.INTEGER)) for t in names]
+        tangle = schema(*tables, keys=keys)
+        paths, is_all = downward_paths(tangle, dict.fromkeys(names, 1), max_pairs=200)
+        assert (len(paths), is_all) == (200, False)
+        assert [len(path) for path in paths] == sorted(len(path) for path in paths)
+        paths, is_all = downward_paths(tangle, dict.fromkeys(names, 1))
+        assert (len(set(paths)), is_all) == (sum(2 ** (j - i - 1) for j in range(n) for i in range(j)), True)
+
+        rows = {t: pa.table({name: [1, 2] for name in ("id", "x", *above[t])}) for t in names}
+        measures = measure_comparison(Comparison.of(tangle, rows, rows), max_pairs=100)
+        assert len([item for item in measures.items if item.foreign_keys and item.measure.endswith("-hop")]) == 100
+        assert "2 and more foreign keys" in measures.notes[0]
+
 
 SHOP = schema(
     table("customer", id=K.INTEGER, country=K.TEXT, income=K.FLOAT),
@@ -396,6 +425,51 @@ class TestShop:
         assert measures.scores["1-way"] == measures.scores["cardinality"] == 100
         assert {item.tables for item in of(measures, "0-hop") if item.score < 90} == {("customer",), ("orders",)}
 
+    def test_noise_fails_everywhere(self):
+        real, random = shop()
+        noise = {
+            "customer": pa.table({
+                "id": range(300),
+                "country": random.choice(list("XYZ"), 300),
+                "income": random.uniform(-9, 9, 300),
+            }),
+            "orders": pa.table({
+                "id": range(600),
+                "customer_id": random.integers(300, size=600),
+                "channel": random.choice(["fax", None], 600),
+                "total": random.uniform(0, 50, 600),
+            }),
+            "line": pa.table({
+                "id": range(800),
+                "order_id": random.integers(600, size=800),
+                "price": random.exponential(size=800),
+                "gift": random.random(800) < 0.9,
+            }),
+        }
+        measures = measure(SHOP, real, noise)
+        scores = {name: score for name, score in measures.scores.items() if name != "degree-correlation"}
+        assert scores.pop("dangling") == 0
+        for name, score in scores.items():
+            assert score < min(90, measures.ceilings[name] - 5), name
+
+    def test_a_sample_comes_near_the_whole_and_the_same_seed_near_itself(self):
+        real, random = shop(3000)
+        synthetic = {**real, "line": shuffled(real["line"], "price", random)}
+        comparison = Comparison.of(SHOP, real, synthetic)
+        whole = measure_comparison(comparison)
+        one, two, other = (
+            measure_comparison(comparison, sample_rows=1500, rng=np.random.default_rng(seed)) for seed in (7, 7, 8)
+        )
+        assert one.items == two.items
+        assert one.scores != other.scores
+        for name, score in whole.scores.items():
+            assert one.scores[name] == pytest.approx(score, abs=4, nan_ok=True), name
+            if name in ("1-way", "cardinality", "column-degree", "intra-group", "dangling"):  # always of all rows
+                assert one.scores[name] == pytest.approx(score), name
+        assert {item.rows for item in of(one, "0-hop")} == {1500}
+        # A sample of a draw is as far from a sample of the real rows as a sample of as good a copy would be.
+        assert one.ceilings["0-hop"] < whole.ceilings["0-hop"] < 100
+
     def test_worst_items_come_first_and_carry_a_label(self):
         real, random = shop()
         measures = measure(SHOP, real, {**real, "line": shuffled(real["line"], "price", random)})
@@ -424,6 +498,86 @@ class TestShop:
             measure(SHOP, real, {**real, "orders": real["orders"].drop_columns("total")})
         with pytest.raises(ValueError, match="real table 'line' lacks column 'order_id'"):
             measure(SHOP, {**real, "line": real["line"].drop_columns("order_id")}, real)
+
+
+class TestEveryKindOfKey:
+    """A composite key, one that may be null, a self reference, two keys into one parent and a cycle, all at once."""
+
+    CLUB = schema(
+        table("league", primary_key=("country", "level"), country=K.TEXT, level=K.INTEGER, sponsor=K.TEXT),
+        table("team", id=K.INTEGER, country=K.TEXT, level=K.INTEGER, captain=K.INTEGER, founded=K.DATE),
+        table("player", id=K.INTEGER, team=K.INTEGER, mentor=K.INTEGER, height=K.FLOAT, foot=K.ENUM),
+        table("game", primary_key=(), home=K.INTEGER, away=K.INTEGER, goals=K.INTEGER, note=K.TEXT),
+        keys=(
+            foreign_key("team", "country level", "league", "country level"),
+            foreign_key("team", "captain", "player"),
+            foreign_key("player", "team", "team"),
+            foreign_key("player", "mentor", "player"),
+            foreign_key("game", "home", "team"),
+            foreign_key("game", "away", "team"),
+        ),
+    )
+
+    @staticmethod
+    def club(sizes: tuple[int, int, int], seed: int) -> dict[str, pa.Table]:
+        """Random rows, nulls among them; where there is nothing to refer to, all keys are null."""
+        teams, players, games = sizes
+        rng = np.random.default_rng(seed)
+
+        def some(values, n: int, share: float = 0.2) -> pa.Array:
+            """n of these values, some of them null; all where there are none."""
+            values = np.asarray(values)
+            chosen = rng.choice(values, n) if len(values) else np.zeros(n, np.int64)
+            return pa.array(chosen, mask=(rng.random(n) < share) | (not len(values)))
+
+        moments = np.arange("2000-01-01", "2000-03-01", dtype="datetime64[D]")
+        return {
+            "league": pa.table({"country": ["CH", "CH", "AT"], "level": [1, 2, 1], "sponsor": ["a", "b", None]}),
+            "team": pa.table({
+                "id": range(teams),
+                "country": some(["CH"], teams),
+                "level": some([1, 2], teams),
+                "captain": some(range(players), teams),
+                "founded": some(moments, teams),
+            }),
+            "player": pa.table({
+                "id": range(players),
+                "team": some(range(teams), players),
+                "mentor": some(range(players), players),
+                "height": some(rng.normal(size=9), players),
+                "foot": some(["left", "right"], players),
+            }),
+            "game": pa.table({
+                "home": some(range(teams), games),
+                "away": some(range(teams), games),
+                "goals": some(range(7), games),
+                "note": pa.nulls(games, pa.string()),
+            }),
+        }
+
+    @settings(max_examples=25, deadline=None)
+    @given(sizes=st.tuples(*[st.sampled_from([0, 1, 2, 40])] * 3), seed=st.integers(0, 999))
+    def test_a_database_against_itself_scores_100(self, sizes, seed):
+        rows = self.club(sizes, seed)
+        measures = measure(self.CLUB, rows, rows)
+        for item in measures.items:
+            expected = 0 if item.measure == "dangling" else 100
+            assert item.score == pytest.approx(expected, abs=1e-6) or (math.isnan(item.score) and item.note), item
+            assert -1e-9 <= item.reference <= 100 + 1e-9 or math.isnan(item.score), item
+        assert {item.foreign_keys for item in of(measures, "1-hop")} >= {("game.home",), ("game.away",)}
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        sizes=st.tuples(*[st.sampled_from([0, 1, 2, 40])] * 3),
+        others=st.tuples(*[st.sampled_from([0, 1, 3, 50])] * 3),
+        seed=st.integers(0, 999),
+    )
+    def test_any_two_databases_have_scores_from_0_to_100(self, sizes, others, seed):
+        measures = measure(self.CLUB, self.club(sizes, seed), self.club(others, seed + 1), sample_rows=30)
+        json.dumps(measures.to_json(), allow_nan=False)
+        for item in measures.items:
+            if item.measure != "dangling":
+                assert -1e-9 <= item.score <= 100 + 1e-9 or (math.isnan(item.score) and item.note), item
 
 
 class TestLittleOrNothing:

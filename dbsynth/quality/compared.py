@@ -7,7 +7,7 @@ nothing but indexing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from ..keys import joint_codes, plain
 from ..schema import Column, Kind
 from .scores import ks_complement, overlap
 
-__all__ = ["ComparedColumn", "Side", "encode_column", "encode_numbers", "joint_categories", "read_numbers"]
+__all__ = ["ComparedColumn", "Scale", "Side", "encode_column", "encode_numbers", "joint_categories", "read_numbers"]
 
 N_BINS = 10
 N_COMMON = 20  # the categories whose share between groups is looked at
@@ -38,12 +38,13 @@ class Side:
 
     codes: np.ndarray  # unsigned (n_rows,), in [0, n_codes)
     values: np.ndarray | None  # float32 (n_rows,), NaN where null; None for a categorical column
+    n_codes: int
 
     def take(self, rows: np.ndarray | None) -> Side:
         """The column at these rows, in their order; None takes all as they are."""
         if rows is None:
             return self
-        return Side(self.codes[rows], None if self.values is None else self.values[rows])
+        return Side(self.codes[rows], None if self.values is None else self.values[rows], self.n_codes)
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,10 @@ class ComparedColumn:
     """One column of both databases, in the same codes and units."""
 
     name: str
-    n_codes: int
     real: Side
     synthetic: Side
     likeness: float  # the 1-way score, 0 … 1
     common: np.ndarray  # codes of the real column's commonest categories; empty for numbers
-
-    @property
-    def is_numeric(self) -> bool:
-        return self.real.values is not None
-
-    def take(self, real_rows: np.ndarray | None, synthetic_rows: np.ndarray | None) -> ComparedColumn:
-        """The column at these rows; None takes all of that side."""
-        return replace(self, real=self.real.take(real_rows), synthetic=self.synthetic.take(synthetic_rows))
 
 
 def encode_column(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> ComparedColumn:
@@ -90,38 +82,49 @@ def encode_numbers(name: str, real: np.ndarray, synthetic: np.ndarray) -> Compar
         real, synthetic: float64 ``(n_rows,)``, NaN where null. Synthetic values outside the real range go to the end
             bins. A column without real values has one bin from 0 to 1.
     """
-    known = real[~np.isnan(real)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
-    edges = np.linspace(low, high, N_BINS + 1) if low < high else np.linspace(low - 0.5, high + 0.5, N_BINS + 1)
-    centre, spread = (known.mean(), known.std()) if known.size else (0.0, 0.0)
+    scale = Scale.of(real)
+    likeness = ks_complement(*(side[~np.isnan(side)] for side in (real, synthetic)))
+    return ComparedColumn(name, scale.side(real), scale.side(synthetic), likeness, np.zeros(0, np.int64))
 
-    def side(values: np.ndarray) -> Side:
-        codes = np.searchsorted(edges[1:-1], values, side="right").astype(np.uint8)
+
+@dataclass(frozen=True)
+class Scale:
+    """Bins and unit of real numbers."""
+
+    edges: np.ndarray  # float64 (N_BINS + 1,)
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, real: np.ndarray) -> Scale:
+        """Ten equal-width bins from the least to the largest number; units of standard deviations about the mean."""
+        known = real[~np.isnan(real)]
+        if not known.size:
+            return cls(np.linspace(0.0, 1.0, N_BINS + 1), 0.0, 1.0)
+        low, high = known.min(), known.max()
+        edges = np.linspace(low, high, N_BINS + 1) if low < high else np.linspace(low - 0.5, high + 0.5, N_BINS + 1)
+        return cls(edges, known.mean(), known.std() or 1.0)
+
+    def side(self, values: np.ndarray) -> Side:
+        """Float64 numbers as a column: null in a bin of its own, what lies outside in the end bins."""
+        codes = np.searchsorted(self.edges[1:-1], values, side="right").astype(np.uint8)
         codes[np.isnan(values)] = N_BINS
-        scaled = (values - centre) / (spread or 1.0)
-        return Side(codes, np.clip(scaled, -1e30, 1e30).astype(np.float32))
-
-    likeness = ks_complement(known, synthetic[~np.isnan(synthetic)])
-    return ComparedColumn(name, N_BINS + 1, side(real), side(synthetic), likeness, np.zeros(0, np.int64))
+        scaled = (values - self.centre) / self.spread
+        return Side(codes, np.clip(scaled, -1e30, 1e30).astype(np.float32), N_BINS + 1)
 
 
 def _encode_categories(column: Column, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> ComparedColumn:
-    """Categories as codes, null one of them.
-
-    Rare categories of one side only share a code, one for each side: they match nothing, whatever they are joined with.
-    """
+    """Categories as codes, null one of them; those of the synthetic side alone share a code, for they match nothing."""
     codes, words = joint_categories(column, real, synthetic)
     codes += 1  # null becomes 0
-    counts = [np.bincount(side, minlength=len(words) + 1) for side in (codes[: len(real)], codes[len(real) :])]
-    common = np.argsort(-counts[0], kind="stable")[:N_COMMON]  # among equals the first to appear
-    shared = (counts[0] > 0) & (counts[1] > 0)
-    shared[common] = True
-    n_codes = int(shared.sum()) + 2
-    lookup = np.where(shared, np.cumsum(shared) - 1, np.where(counts[0] > 0, n_codes - 2, n_codes - 1))
+    counts = np.bincount(codes[: len(real)], minlength=len(words) + 1)
+    n_codes = int(np.count_nonzero(counts)) + 1
+    lookup = np.where(counts > 0, np.cumsum(counts > 0) - 1, n_codes - 1)
+    common = np.argsort(-counts, kind="stable")[: min(N_COMMON, n_codes - 1)]  # among equals the first to appear
     codes = lookup[codes].astype(np.min_scalar_type(n_codes))
-    sides = Side(codes[: len(real)], None), Side(codes[len(real) :], None)
-    likeness = overlap(sides[0].codes, sides[1].codes, n_codes)
-    return ComparedColumn(column.name, n_codes, *sides, likeness, lookup[common])
+    real_side, synthetic_side = (Side(part, None, n_codes) for part in (codes[: len(real)], codes[len(real) :]))
+    likeness = overlap(real_side.codes, synthetic_side.codes, n_codes)
+    return ComparedColumn(column.name, real_side, synthetic_side, likeness, lookup[common])
 
 
 def joint_categories(

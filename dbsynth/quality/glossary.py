@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["TERMS", "Term", "option_name", "term"]
+__all__ = ["PRIVACY", "TERMS", "Term", "option_name", "term"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Term:
     unit: str = "score"
 
 
-TERMS = {
+_LIKENESS = {
     "1-way": Term("each column alone", "the values of each column, and how often each comes", 100),
     "cardinality": Term("children per parent", "how many children parent rows have", 100),
     "0-hop": Term("pairs of columns", "pairs of columns in one table", 100),
@@ -41,6 +41,9 @@ TERMS = {
     "efficacy": Term("predictions", "how well models trained on synthetic rows predict real ones", 100),
     "alpha-precision": Term("precision", "synthetic rows that lie where real rows do", 100),
     "beta-recall": Term("recall", "real rows that have synthetic ones around them", 100),
+}
+
+PRIVACY = {
     "copies": Term("copied rows", "synthetic rows that equal a real one, beyond what chance brings", 0, "percent"),
     "quasi-identifier copies": Term(
         "copied identities", "rows that share a combination of values that only one real row has", 0, "percent"
@@ -49,7 +52,7 @@ TERMS = {
     "dcr share": Term(
         "closer to known rows", "synthetic rows that are closer to training rows than to unseen ones", 50, "percent"
     ),
-    "nndr": Term("nearest to second nearest", "the distance to the closest real row, over that to the next", 1, "share"),
+    "nndr": Term("nearest to next", "the distance to the closest real row, over that to the next closest", 1, "share"),
     "mia auc": Term(
         "membership", "how well an attacker tells rows that were learned from rows that were not", 0.5, "share"
     ),
@@ -57,6 +60,8 @@ TERMS = {
     "extremes": Term("extremes", "smallest or largest real numbers that came through", 0, "count"),
     "fabricated overlap": Term("invented values", "invented values that are real ones by accident", 0, "percent"),
 }
+
+TERMS = _LIKENESS | PRIVACY
 
 _HOP = re.compile(r"(\d+)-hop")
 

@@ -46,6 +46,8 @@ class Item:
         return f"{where} via {keys}" if names and keys else where
 
     def _column_tables(self) -> tuple[str, ...]:
+        if not self.columns:
+            return ()
         if len(self.columns) == 2:
             return self.tables[0], self.tables[-1]
         return (self.tables[-1 if self.measure == "intra-group" else 0],) * len(self.columns)

@@ -12,12 +12,12 @@ from .comparison import Rows
 __all__ = ["dimension_tables", "held_out_rows", "root_tables"]
 
 SMALL = 500  # rows: the countries of the world, districts, circuits, currencies, not customers
-OFTEN = 5  # children per row
+OFTEN = 10  # children per row
 
 
 def dimension_tables(schema: Schema, rows: Rows) -> list[str]:
     """The tables that look like lists others choose from: of at most 500 rows, referring to nothing but themselves, and
-    with at least five children per row.
+    with ten children or more per row under one foreign key.
 
     A database is many rows under one list of districts, not some districts with all that is in them; so what refers to
     such a list is taken for a root of its own (`root_tables`, where these are `fixed`).
@@ -28,13 +28,14 @@ def dimension_tables(schema: Schema, rows: Rows) -> list[str]:
         for name in schema.table_names
         if all(key in opened for key in schema.foreign_keys_of(name))
         and 0 < rows.count(name) <= SMALL
-        and _n_children(schema, rows, name) >= OFTEN * rows.count(name)
+        and max(_n_children(schema, rows, name), default=0) >= OFTEN * rows.count(name)
     ]
 
 
-def _n_children(schema: Schema, rows: Rows, name: str) -> int:
+def _n_children(schema: Schema, rows: Rows, name: str) -> list[int]:
+    """The children of all its rows together under each foreign key."""
     keys = [key for key in schema.foreign_keys_to(name) if not key.is_self_reference]
-    return sum(int(np.count_nonzero(rows.parents[key] >= 0)) for key in keys)
+    return [int(np.count_nonzero(rows.parents[key] >= 0)) for key in keys]
 
 
 def root_tables(schema: Schema, fixed: Collection[str] = ()) -> list[str]:
@@ -72,6 +73,6 @@ def held_out_rows(
         elif name not in fixed:
             for key in schema.foreign_keys_of(name):
                 if key not in opened:
-                    parent = rows.parents[key]
-                    held[name] |= (parent >= 0) & held[key.parent][parent] if len(held[key.parent]) else False
+                    found = np.flatnonzero(rows.parents[key] >= 0)
+                    held[name][found] |= held[key.parent][rows.parents[key][found]]
     return held

@@ -28,17 +28,18 @@ from typing import Any
 import numpy as np
 
 from ..schema import ForeignKey, Schema
-from .ceiling import ceilings
+from .ceiling import drawn_lots
 from .comparison import Comparison
 from .items import Item, mean_of, plain_number
-from .view import view_of
+from .lots import compared_lots
+from .view import View
 
 __all__ = ["Measures", "measure"]
 
 MAX_PAIRS = 20_000  # of columns along paths: in a tangle of tables the number of paths grows without end
 _TOO_MANY = (
     "there are too many paths of {hops} and more foreign keys: of the pairs of columns along paths the first "
-    f"{MAX_PAIRS:,} are measured, short paths first"
+    "{pairs:,} are measured, short paths first"
 )
 
 
@@ -113,6 +114,7 @@ def measure(
     comparison: Comparison,
     *,
     max_hops: int | None = None,
+    max_pairs: int = MAX_PAIRS,
     sample_rows: int | None = None,
     n_draws: int = 2,
     rng: np.random.Generator | None = None,
@@ -122,20 +124,21 @@ def measure(
     Keys, generated columns, binary, JSON, UUID and unknown values are never measured.
 
     Args:
-        max_hops: longest path to look at; None: all there are, up to `MAX_PAIRS` pairs of columns, short paths first.
+        max_hops: longest path to look at; None: all there are.
+        max_pairs: most pairs of columns along paths, those along short paths first.
         sample_rows: pairs of columns are read from no more rows of each table than these; single columns, degrees and
             groups always from all. None: all rows.
-        n_draws: second draws of each root table (`ceiling.ceilings`); 0: no ceilings.
+        n_draws: second draws of each root table (`ceiling.drawn_lots`); 0: no ceilings.
         rng: draws the samples and the second draws; None: one seeded with 0.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     n_columns = {table: len(columns) for table, columns in comparison.measured.items()}
-    paths, is_all = downward_paths(comparison.schema, n_columns, max_hops)
-    view = view_of(comparison, paths, sample_rows=sample_rows, rng=rng)
-    items = list(view.items())
-    if n_draws:
-        items = ceilings(comparison, view, items, n_draws=n_draws, sample_rows=sample_rows, rng=rng)
-    notes = () if is_all else (_TOO_MANY.format(hops=len(paths[-1]) if paths else 1),)
+    paths, is_all = downward_paths(comparison.schema, n_columns, max_hops, max_pairs)
+    real, synthetic = compared_lots(comparison, sample_rows, rng)
+    draws = drawn_lots(comparison, real, n_draws=n_draws, sample_rows=sample_rows, rng=rng) if n_draws else None
+    columns = {table: comparison.columns(table) for table in comparison.schema.table_names}
+    items = View(columns, comparison.schema.foreign_keys, paths, real, synthetic, draws).items()
+    notes = () if is_all else (_TOO_MANY.format(hops=len(paths[-1]) if paths else 1, pairs=max_pairs),)
     return Measures(tuple(items), notes)
 
 

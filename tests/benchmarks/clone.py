@@ -172,8 +172,8 @@ def _judge(outcome: Outcome, source: str, target: str, report: Mapping[str, Any]
     figures |= {name: measures.scores[name] for name in _MEASURED if name in measures.scores}
     if kept:
         figures |= {f"{name}, tables not kept": _mean_without(measures, name, kept) for name in ("1-way", "0-hop")}
-    for name, score in (report["scores"] or {}).items():
-        ours = measures.scores[name]
+    for name, ours in measures.scores.items():
+        score = report["evaluation"]["summary"][name]["score"]
         if score is not None and abs(score - ours) > 0.05:
             problems.append(f"the clone itself reports {name} {score:.2f}, the servers' rows give {ours:.2f}")
 

@@ -1,0 +1,89 @@
+"""What the jobs answer: rows written, figures, times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .quality.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from adapters import Violation
+
+__all__ = ["Clock", "FitReport", "Report", "TableReport"]
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One table of a synthetic database; `real_rows` are those of the source when it was read."""
+
+    name: str
+    real_rows: int
+    rows: int
+    fate: str  # "modelled" or "kept"
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a fit leaves; `agree_rates` are those of the clusters by foreign key."""
+
+    bundle: str
+    seed: int
+    rows: Mapping[str, int]
+    agree_rates: Mapping[str, float]
+    seconds: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint."""
+
+    target: str  # with the password masked
+    seed: int
+    tables: tuple[TableReport, ...]
+    violations: tuple[Violation, ...]
+    losses: tuple[str, ...]
+    seconds: Mapping[str, float]
+    agree_rates: Mapping[str, float] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+
+    @property
+    def scores(self) -> dict[str, float] | None:
+        """The figure of each measure for the whole database, NaN where there is none."""
+        if self.evaluation is None:
+            return None
+        return {name: item.score for name, item in self.evaluation.summary.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for `json.dumps`."""
+        evaluation = None if self.evaluation is None else self.evaluation.to_json()
+        parts = {name: value for name, value in self.__dict__.items() if name != "evaluation"}
+        return {**_plain(parts), "evaluation": evaluation}
+
+
+def _plain(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: [asdict(entry) for entry in value] if name in ("tables", "violations") else value
+        for name, value in parts.items()
+    }
+
+
+class Clock:
+    """Seconds by stage: `with clock("read"): …`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start
