@@ -14,11 +14,12 @@ from . import clava
 from .columns.codec import NULL_MARK
 from .columns.fabricate import fabricate_table
 from .columns.numbers import to_numbers
+from .columns.order import limits
 from .encoded import Generated
 from .errors import SchemaError
 from .integrity.checks import Condition, broken_by, check_conditions, satisfy
 from .integrity.opened import fill_opened
-from .integrity.rules.keep import Keeper, given_name, parent_column, totalled
+from .integrity.rules.keep import Keeper, given_name, parent_column, reach, totalled
 from .integrity.rules.kinds import Copy, ParentOrder, Total
 from .integrity.unique import part_repeats
 from .keys import KeyUse, key_values, use_keys
@@ -82,6 +83,10 @@ def _decode(
         rows = generated.parents[edge_name(key)]
         parents[edge_name(key)] = np.where(rows < 0, -1, order[key.parent][rows] if len(order[key.parent]) else -1)
     keeper = _keeper(model, table, {key: (parents[edge_name(key)], tables[key.parent]) for key in keys})
+    for key in keys:
+        if key.parent not in model.kept:
+            parents[edge_name(key)] = _feasible(learned, keeper, key, rng)
+    keeper = _keeper(model, table, {key: (parents[edge_name(key)], tables[key.parent]) for key in keys})
     columns, extras = learned.codec.decode(ranks, types, _given(keeper))
     moved = _sorting(learned, columns, parents, n, table)
     take = pa.array(moved)
@@ -112,11 +117,40 @@ def _keeper(
     return Keeper(table, model.tables[table.name].rules, parents, kinds)
 
 
+def _feasible(learned: TableModel, keeper: Keeper, key: ForeignKey, rng: np.random.Generator) -> np.ndarray:
+    """The parent of each row, where groups have left parents whose bounds leave no value for one without children.
+
+    An account opened after the last transaction has none: the engine knows that as a tendency only.
+    """
+    rows, columns = keeper.parents[key]
+    n = len(next(iter(columns.values())))
+    every = replace(keeper, parents={key: (np.arange(n), columns)})
+    possible = np.ones(n, dtype=bool)
+    rules = [rule for rule in keeper.rules if isinstance(rule, ParentOrder) and rule.key == key]
+    names = {given_name(key, rule.parent_column) for rule in rules}
+    for variable in learned.codec.variables:
+        bounded = getattr(variable, "bounded", None)
+        if bounded is None or bounded.among is None or variable.part == "time":
+            continue
+        bounds = [bound for bound in bounded.bounds if bound.column in names]
+        if bounds:
+            kinds = {name: column.kind for name, column in learned.codec.columns.items()}
+            kind = kinds[variable.column]
+            low, high = limits(bounds, _given(every), kinds, kind, variable.part, variable.step)
+            possible &= (low <= bounded.among.v[-1]) & (high >= bounded.among.v[0]) & (low <= high)
+    held = np.zeros(n, dtype=bool)
+    held[rows[rows >= 0]] = True
+    move, free = np.flatnonzero(held & ~possible), rng.permutation(np.flatnonzero(~held & possible))
+    to = np.arange(n)
+    to[move[: len(free)]] = free[: len(move)]
+    return np.where(rows >= 0, to[rows], -1) if n else rows
+
+
 def _given(keeper: Keeper) -> dict[str, pa.Array]:
     """What of each row's parents the codec is told, see `learning`."""
     result = {}
     for rule in keeper.rules:
-        if isinstance(rule, (Copy, ParentOrder)):
+        if isinstance(rule, (Copy, ParentOrder)) and rule.key in keeper.parents:
             called = rule.column if isinstance(rule, Copy) else given_name(rule.key, rule.parent_column)
             result[called] = parent_column(keeper.parents, rule.key, rule.parent_column)
     return result
@@ -133,22 +167,26 @@ def _repair(
         for name, fate in model.fates[table.name].items()
         if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
     ]
-    checks = check_conditions(table, model.schema.dialect)
-    rules = [
-        Condition(rule.text, frozenset(name.casefold() for name in rule.columns), partial(keeper.broken, rule))
-        for rule in keeper.rules
-    ]
+    conditions = _conditions(model, table, keeper)
     settle = partial(keeper.settle, rng=rng)
     for _ in range(_ROUNDS):
-        columns = satisfy(columns, [*checks, *rules], drawn, features, table=table.name, settle=settle)
+        columns = satisfy(columns, conditions, drawn, features, table=table.name, settle=settle)
         try:
-            parted = _part_repeats(model, table, columns, rng, [*checks, *rules])
+            parted = _part_repeats(model, table, columns, rng, conditions)
         except SchemaError:  # rules that were learned give way to what the target demands
-            parted = _part_repeats(model, table, columns, rng, checks)
+            parted = _part_repeats(model, table, columns, rng, [c for c in conditions if c.is_demanded])
         if all(parted[name] is array for name, array in columns.items()):
             break
         columns = parted
     return columns
+
+
+def _conditions(model: DatabaseModel, table: Table, keeper: Keeper) -> list[Condition]:
+    """The table's CHECKs and rules."""
+    return check_conditions(table, model.schema.dialect) + [
+        Condition(rule.text, frozenset(name.casefold() for name in rule.columns), partial(keeper.broken, rule))
+        for rule in keeper.rules
+    ]
 
 
 def _add_up(
@@ -166,8 +204,27 @@ def _add_up(
             rows, child = keepers[rule.key.child].parents[rule.key][0], tables[rule.key.child]
             kinds = {column.name: column for column in model.schema.table(rule.key.child).columns}
             column = table.column(rule.column)
+            if rule.measure in ("min", "max"):
+                tables[rule.key.child] = child = _reached(model, rule, tables, keepers[rule.key.child])
             tables[name][rule.column] = totalled(rule, column, tables[name][rule.column], rows, child, kinds)
         tables[name] = keepers[name].settle(tables[name], rng)
+
+
+def _reached(
+    model: DatabaseModel, rule: Total, tables: Mapping[str, dict[str, pa.Array]], keeper: Keeper
+) -> dict[str, pa.Array]:
+    """The children's columns, one of each group changed to what the parent holds, if no condition is against it."""
+    (name,), child = rule.factors, tables[rule.key.child]
+    table = model.schema.table(rule.key.child)
+    unique = {column for names in unique_sets(table) for column in names}
+    if model.fates[table.name][name] is not Fate.MODELLED or name in unique:
+        return child
+    kind, rows = table.column(name).kind, keeper.parents[rule.key][0]
+    array, changed = reach(rule, rows, child[name], kind, tables[rule.table][rule.column])
+    bad = np.intersect1d(broken_by(_conditions(model, table, keeper), {**child, name: array}), changed)
+    mask = np.zeros(len(array), dtype=bool)
+    mask[bad] = True
+    return {**child, name: pc.if_else(pa.array(mask), child[name], array)}
 
 
 def _key_columns(

@@ -19,8 +19,8 @@ from .columns.numbers import NUMERIC_KINDS
 from .columns.personal import is_about_people, recognise
 from .config import Settings
 from .errors import ConfigError, SchemaError
-from .integrity.rules.find import TableColumns, computed_by, find_rules
-from .integrity.rules.kinds import Rule, rule_to_json
+from .integrity.rules.find import TableColumns, find_rules
+from .integrity.rules.kinds import Copy, Rule, fixed_whole, rule_to_json
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
 
@@ -138,12 +138,18 @@ def _with_rules(plan: Plan, read: Callable[[str], pa.Table]) -> Plan:
         of_rules[table.name] = TableColumns(drawn, [] if kept else plan.of(table.name, Fate.FABRICATED), kept)
     edges = use_keys(plan.schema, plan.kept).edges
     rules = find_rules(plan.schema, read, of_rules, edges)
-    nullable = [k for k in edges if any(plan.schema.table(k.child).column(name).nullable for name in k.columns)]
-    computed = {table: computed_by(rules, table, nullable) for table in plan.rows}
-    columns = [
-        replace(c, fate=Fate.COMPUTED, why=rule.text) if (rule := computed[c.table].get(c.column)) else c
-        for c in plan.columns
-    ]
+    fates = {(c.table, c.column): c for c in plan.columns}
+    for rule in rules:  # parents first
+        column, other = fixed_whole(rule)
+        if column is None:
+            continue
+        at = (rule.table, column)
+        if other is not None and fates[other].fate is Fate.FABRICATED:  # what follows an invention is one
+            fates[at] = replace(fates[at], fate=Fate.FABRICATED, why=rule.text)
+        elif not (isinstance(rule, Copy) and any(plan.schema.table(rule.table).column(n).nullable
+                                                 for n in rule.key.columns)):  # fmt: skip
+            fates[at] = replace(fates[at], fate=Fate.COMPUTED, why=rule.text)
+    columns = [fates[c.table, c.column] for c in plan.columns]
     return replace(plan, rules=rules, columns=tuple(columns))
 
 

@@ -336,7 +336,7 @@ def test_rules_along_a_foreign_key() -> None:
     assert rules_of(schema, tables) == {
         "city = customer.city, by customer_id", "on >= customer.since, by customer_id",
         "n_orders = count(order), by customer_id", "spent = sum(order.amount), by customer_id",
-        "last_on = max(order.on), by customer_id",
+        "last_on = max(order.on), by customer_id", "on <= customer.last_on, by customer_id",
     }  # fmt: skip
     made = cloned(schema, tables)
     parents = parent_rows(made["order"], made["customer"], schema.foreign_keys[0])

@@ -157,6 +157,7 @@ class TableCodec:
                         variable.part, variable.step, days,
                     )  # fmt: skip
                     numbers = variable.bounded.place(numbers, low, high, variable.step)
+                    numbers = variable.bounded.calibrated(numbers, low, high)
                 parts.setdefault(variable.column, {})[variable.part] = numbers
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
                 if variable.part != "extra" and not self._goes_on(j):
@@ -363,7 +364,7 @@ def _numeric(
         if bounds and not null.all():
             days = to_numbers(arrays[name], kinds[name], "day") if number.part == "time" else None
             least, most = _limits(bounds, arrays, kinds, data, kinds[name], number.part, number.step, days)
-            bounded = learn_bounded(x[~null], least[~null], most[~null], bounds)
+            bounded = learn_bounded(x[~null], least[~null], most[~null], bounds, number.step)
         if bounded is not None and bounded.among is not None:
             rng = np.random.default_rng(len(x))
             quantiles, low[~null], high[~null] = code_within(bounded, x[~null], least[~null], most[~null], rng)

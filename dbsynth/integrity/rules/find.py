@@ -20,7 +20,7 @@ from .kinds import Arithmetic, Copy, Equal, Fixed, Order, ParentOrder, Rule, Tot
 from .sums import find_arithmetic
 from .within import find_equal, find_fixed, find_nulls, find_orders
 
-__all__ = ["TableColumns", "computed_by", "find_rules"]
+__all__ = ["TableColumns", "find_rules"]
 
 _CATEGORIES = frozenset({Kind.TEXT, Kind.ENUM, Kind.BOOLEAN, Kind.INTEGER})
 
@@ -93,6 +93,9 @@ def _of_table(
     key_columns = [key.columns[0] for key in parents if len(key.columns) == 1]
     rest = [name for name in free if name not in computed]
     by = [name for name in values if name in copied or name not in computed]
+    # A city that fixes the country, which the customer's says: then it must be one of that country.
+    follow = [name for name in by if name in drawn and name not in computed]
+    rules += find_fixed(table.name, values, follow, [n for n in copied if n in free], [*drawn], is_given=True)
     fixed = find_fixed(table.name, named, [*by, *key_columns], rest, [*drawn])
     rules += fixed
     by = [n for n, v in values.items() if v.column.kind in _CATEGORIES and n in drawn and n not in computed]
@@ -131,33 +134,17 @@ def _totals(
 
 
 def _without_totals_in_order(rules: Sequence[Rule]) -> list[Rule]:
-    """What children come to is known last; no order with it is promised, and nothing else fixes it."""
+    """What children add up to is known last; no order with it is promised, and nothing else fixes a total."""
     totals = {(rule.table, rule.column) for rule in rules if isinstance(rule, Total)}
+    sums = {(r.table, r.column) for r in rules if isinstance(r, Total) and r.measure in ("count", "sum")}
 
     def stays(rule: Rule) -> bool:
         if isinstance(rule, Order):
-            return not {(rule.table, rule.low), (rule.table, rule.high)} & totals
+            return not {(rule.table, rule.low), (rule.table, rule.high)} & sums
         if isinstance(rule, Fixed):
             return not {(rule.table, rule.column), (rule.table, rule.by)} & totals
-        if isinstance(rule, ParentOrder) and (rule.key.parent, rule.parent_column) in totals:
+        if isinstance(rule, ParentOrder) and (rule.key.parent, rule.parent_column) in sums:
             return False
         return isinstance(rule, (Total, Arithmetic)) or (rule.table, rule.columns[0]) not in totals
 
     return [rule for rule in rules if stays(rule)]
-
-
-def computed_by(rules: Sequence[Rule], table: str, nullable_keys: Sequence[ForeignKey]) -> dict[str, Rule]:
-    """The columns of a table that are computed in every row, with the rule that does it.
-
-    Args:
-        nullable_keys: foreign keys under which rows may have no parent, and then nothing to copy.
-    """
-    result: dict[str, Rule] = {}
-    for rule in rules:
-        if rule.table != table:
-            continue
-        if isinstance(rule, Arithmetic) and rule.whole:
-            result[rule.formula.column] = rule
-        elif isinstance(rule, Equal) or (isinstance(rule, Copy) and rule.key not in nullable_keys):
-            result[rule.column] = rule
-    return result

@@ -19,7 +19,7 @@ from .columns import days_of
 from .kinds import Arithmetic, Copy, Equal, Fixed, Nulls, Order, ParentOrder, Rule, Total
 from .within import as_text
 
-__all__ = ["Keeper", "bounds_of", "given_name", "parent_column", "totalled"]
+__all__ = ["Keeper", "bounds_of", "given_name", "parent_column", "reach", "totalled"]
 
 Parents = Mapping[ForeignKey, tuple[np.ndarray, Mapping[str, pa.Array]]]
 
@@ -92,6 +92,8 @@ class Keeper:
                     columns[rule.column] = columns[rule.other]
                 case Arithmetic():
                     columns[rule.formula.column] = self._computed(rule, columns)
+                case Fixed(is_given=True):
+                    columns[rule.by] = _following(rule, columns, rng)
                 case Fixed():
                     columns[rule.column] = _fixed(rule, columns)
                 case Nulls():
@@ -222,6 +224,43 @@ def _fixed(rule: Fixed, columns: Mapping[str, pa.Array]) -> pa.Array:
         real = pa.array([rule.values.get(text) for text in texts] + [None], pa.string()).cast(column.type)
         result = pc.if_else(pa.array(learned[codes]), real.take(pa.array(codes % len(learned))), result)
     return result
+
+
+def _following(rule: Fixed, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> pa.Array:
+    """What would fix the column, where it fixes another value: that of a random row that has this one."""
+    by, column = columns[rule.by], columns[rule.column]
+    wrong = _differs(column, _fixed(rule, columns))
+    if not wrong.any():
+        return by
+    codes = joint_codes(pa.chunked_array([column]), pa.chunked_array([], type=column.type))[0]
+    right = np.flatnonzero(~wrong & by.is_valid().to_numpy(zero_copy_only=False))
+    right = right[np.argsort(codes[right], kind="stable")]
+    rows = np.flatnonzero(wrong)
+    least, most = (np.searchsorted(codes[right], codes[rows], side) for side in ("left", "right"))
+    found = most > least
+    rows, least, most = rows[found], least[found], most[found]
+    source = np.arange(len(codes))
+    source[rows] = right[least + np.floor(rng.random(len(rows)) * (most - least)).astype(np.int64)]
+    return by.take(pa.array(source))
+
+
+def reach(rule: Total, rows: np.ndarray, child: pa.Array, kind: Kind, parent: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The child's column with the greatest (least) of each group at what the parent holds, and the changed rows.
+
+    So a parent keeps the last date that was drawn for it, instead of the latest of many draws.
+
+    Args:
+        rows: int64 ``(n_children,)``, the parent's row of each child, -1 for none.
+        kind: of both columns.
+    """
+    numbers = to_numbers(child, kind)
+    sign = 1 if rule.measure == "max" else -1
+    known = np.flatnonzero((rows >= 0) & np.isfinite(numbers) & np.isfinite(to_numbers(parent, kind)[rows]))
+    order = known[np.lexsort((sign * numbers[known], rows[known]))]
+    last = order[np.r_[rows[order][1:] != rows[order][:-1], True]] if len(order) else order
+    is_last = np.zeros(len(rows), dtype=bool)
+    is_last[last] = True
+    return pc.if_else(pa.array(is_last), parent.take(pa.array(np.maximum(rows, 0))), child), last
 
 
 def _differs(first: pa.Array, second: pa.Array) -> np.ndarray:

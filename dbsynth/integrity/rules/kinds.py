@@ -9,7 +9,10 @@ from typing import Any
 from ...columns.arithmetic import Formula
 from ...schema import ForeignKey
 
-__all__ = ["Arithmetic", "Copy", "Equal", "Fixed", "Nulls", "Order", "ParentOrder", "Rule", "Total", "rule_to_json"]
+__all__ = [
+    "Arithmetic", "Copy", "Equal", "Fixed", "Nulls", "Order", "ParentOrder", "Rule", "Total", "fixed_whole",
+    "rule_to_json",
+]  # fmt: skip
 
 _SHOWN = 6  # values of a category that a line names
 
@@ -81,12 +84,14 @@ class Fixed:
     Attributes:
         values: which, as texts, where at least five real rows have the value of ``by``; elsewhere it is the same among
             the synthetic rows that share one.
+        is_given: another rule says what ``column`` holds; then it is ``by`` that follows.
     """
 
     table: str
     column: str
     by: str
     values: Mapping[str, str | None] = field(default_factory=dict)
+    is_given: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -202,6 +207,18 @@ class Total:
 
 
 Rule = Arithmetic | Copy | Equal | Fixed | Nulls | Order | ParentOrder | Total
+
+
+def fixed_whole(rule: Rule) -> tuple[str | None, tuple[str, str] | None]:
+    """The column that a rule computes in every row, and the table and column whose values it takes, if it does."""
+    match rule:
+        case Arithmetic(whole=True):
+            return rule.formula.column, None
+        case Equal():
+            return rule.column, (rule.table, rule.other)
+        case Copy():
+            return rule.column, (rule.key.parent, rule.parent_column)
+    return None, None
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:

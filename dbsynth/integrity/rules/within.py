@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -105,13 +106,14 @@ def _reduced(found: Sequence[Order], values: Mapping[str, ColumnValues]) -> list
 
 
 def find_fixed(table: str, values: Mapping[str, ColumnValues], by: Sequence[str], fixed: Sequence[str],
-               carried: Sequence[str]) -> list[Fixed]:  # fmt: skip
+               carried: Sequence[str], is_given: bool = False) -> list[Fixed]:  # fmt: skip
     """Which columns are fixed by which others; of several that fix one, the closest.
 
     Args:
         by: columns that may fix others.
         fixed: columns that may be fixed.
         carried: columns whose values are carried over; those of others are invented anew.
+        is_given: other rules say what the fixed columns hold; see `Fixed`.
     """
     n = len(next(iter(values.values())).codes) if values else 0
     usable = [values[name] for name in by if 1 < values[name].n_values < n]
@@ -125,7 +127,8 @@ def find_fixed(table: str, values: Mapping[str, ColumnValues], by: Sequence[str]
     fixed_by = _without_circles(found)
     in_order = sorted(fixed_by, key=lambda name: _depth(name, fixed_by))
     return [
-        _fixed(table, values[name], values[fixed_by[name]], {name, fixed_by[name]} <= set(carried))
+        replace(_fixed(table, values[name], values[fixed_by[name]], {name, fixed_by[name]} <= set(carried)),
+                is_given=is_given)
         for name in in_order
     ]
 
@@ -235,7 +238,8 @@ def _nulls(
     evidence = np.where(nulls == rows, rows * -np.log(share), np.where(nulls == 0, rows * -np.log1p(-share), 0.0))
     pure = (nulls == rows) | (nulls == 0)
     # A rule for all values is believed as a whole; each might have been null or known.
-    complete = bool(pure.all()) and nulls.sum() > 0 and evidence.sum() - len(texts) * np.log(2) >= NEEDED
+    whole = bool((pure & (rows >= _ROWS_PER_VALUE)).all())
+    complete = whole and nulls.sum() > 0 and evidence.sum() - len(texts) * np.log(2) >= NEEDED
     told = pure & (rows >= _ROWS_PER_VALUE) & (complete | (evidence >= NEEDED))
     null_at, known_at = told & (nulls > 0), told & (nulls == 0)
     if not null_at.any() and not (by_null and known_at.any()):
