@@ -18,7 +18,7 @@ from .columns import ColumnValues, values_of
 from .evidence import MIN_ROWS
 from .kinds import Arithmetic, Copy, Equal, Fixed, Order, ParentOrder, Rule, Total
 from .sums import find_arithmetic
-from .within import find_equal, find_fixed, find_nulls, find_orders
+from .within import find_equal, find_fixed, find_followers, find_nulls, find_orders
 
 __all__ = ["TableColumns", "find_rules"]
 
@@ -95,8 +95,8 @@ def _of_table(
     by = [name for name in values if name in copied or name not in computed]
     # A city that fixes the country, which the customer's says: then it must be one of that country.
     follow = [name for name in by if name in drawn and name not in computed]
-    rules += find_fixed(table.name, values, follow, [n for n in copied if n in free], [*drawn], is_given=True)
-    fixed = find_fixed(table.name, named, [*by, *key_columns], rest, [*drawn])
+    rules += find_followers(table.name, values, follow, [name for name in copied if name in drawn])
+    fixed = find_fixed(table.name, named, [*by, *key_columns], rest, key_columns, [*drawn])
     rules += fixed
     by = [n for n, v in values.items() if v.column.kind in _CATEGORIES and n in drawn and n not in computed]
     told = {rule.column for rule in fixed}

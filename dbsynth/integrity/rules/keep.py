@@ -93,7 +93,9 @@ class Keeper:
                 case Arithmetic():
                     columns[rule.formula.column] = self._computed(rule, columns)
                 case Fixed(is_given=True):
-                    columns[rule.by] = _following(rule, columns, rng)
+                    of = rule.column
+                    together = [r for r in self.rules if isinstance(r, Fixed) and r.is_given and r.column == of]
+                    columns |= _following(together, columns, rng) if rule is together[0] else {}
                 case Fixed():
                     columns[rule.column] = _fixed(rule, columns)
                 case Nulls():
@@ -226,22 +228,43 @@ def _fixed(rule: Fixed, columns: Mapping[str, pa.Array]) -> pa.Array:
     return result
 
 
-def _following(rule: Fixed, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> pa.Array:
-    """What would fix the column, where it fixes another value: that of a random row that has this one."""
-    by, column = columns[rule.by], columns[rule.column]
-    wrong = _differs(column, _fixed(rule, columns))
+def _following(
+    rules: Sequence[Fixed], columns: Mapping[str, pa.Array], rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """What would fix a column, where it fixes another value: all that does, of a random row that has this one."""
+    column = columns[rules[0].column]
+    wrong = np.logical_or.reduce([_differs(column, _fixed(rule, columns)) for rule in rules])
     if not wrong.any():
-        return by
+        return {}
     codes = joint_codes(pa.chunked_array([column]), pa.chunked_array([], type=column.type))[0]
-    right = np.flatnonzero(~wrong & by.is_valid().to_numpy(zero_copy_only=False))
+    right = np.flatnonzero(~wrong)
     right = right[np.argsort(codes[right], kind="stable")]
     rows = np.flatnonzero(wrong)
     least, most = (np.searchsorted(codes[right], codes[rows], side) for side in ("left", "right"))
     found = most > least
-    rows, least, most = rows[found], least[found], most[found]
     source = np.arange(len(codes))
-    source[rows] = right[least + np.floor(rng.random(len(rows)) * (most - least)).astype(np.int64)]
-    return by.take(pa.array(source))
+    source[rows[found]] = right[(least + np.floor(rng.random(len(rows)) * (most - least)).astype(np.int64))[found]]
+    result = {rule.by: columns[rule.by].take(pa.array(source)) for rule in rules}
+    if not found.all():  # no row is right: then what was learned says
+        texts = as_text(column.take(pa.array(rows[~found])))
+        for rule in rules:
+            result[rule.by] = _learned(rule, result[rule.by], rows[~found], texts, rng)
+    return result
+
+
+def _learned(
+    rule: Fixed, by: pa.Array, rows: np.ndarray, texts: Sequence[str | None], rng: np.random.Generator
+) -> pa.Array:
+    """A column with values in these rows that are known to fix the wanted ones, where any are."""
+    fixing: dict[str | None, list[str]] = {}
+    for text, fixed in rule.values.items():
+        fixing.setdefault(fixed, []).append(text)
+    chosen = [(row, fixing[text][rng.integers(len(fixing[text]))]) for row, text in zip(rows, texts, strict=True)
+              if text in fixing]  # fmt: skip
+    new = pa.array([text for _, text in chosen], pa.string()).cast(by.type)
+    source = np.arange(len(by))
+    source[[row for row, _ in chosen]] = len(by) + np.arange(len(chosen))
+    return pa.concat_arrays([by, new]).take(pa.array(source))
 
 
 def reach(rule: Total, rows: np.ndarray, child: pa.Array, kind: Kind, parent: pa.Array) -> tuple[pa.Array, np.ndarray]:

@@ -14,7 +14,7 @@ from .columns import MOMENTS, ColumnValues, comparable, days_of
 from .evidence import MIN_ROWS, NEEDED, agreement, order_evidence
 from .kinds import Arithmetic, Equal, Fixed, Nulls, Order
 
-__all__ = ["as_text", "find_equal", "find_fixed", "find_nulls", "find_orders", "order_gap"]
+__all__ = ["as_text", "find_equal", "find_fixed", "find_followers", "find_nulls", "find_orders", "order_gap"]
 
 _FIRST_ROWS = 2_000  # on which most candidates fail
 _MANY_VALUES = 3  # values from which a column's order says something; two are a truth
@@ -106,15 +106,39 @@ def _reduced(found: Sequence[Order], values: Mapping[str, ColumnValues]) -> list
 
 
 def find_fixed(table: str, values: Mapping[str, ColumnValues], by: Sequence[str], fixed: Sequence[str],
-               carried: Sequence[str], is_given: bool = False) -> list[Fixed]:  # fmt: skip
+               keys: Sequence[str], carried: Sequence[str]) -> list[Fixed]:  # fmt: skip
     """Which columns are fixed by which others; of several that fix one, the closest.
 
     Args:
         by: columns that may fix others.
         fixed: columns that may be fixed.
+        keys: those of ``by`` that refer to a parent.
         carried: columns whose values are carried over; those of others are invented anew.
-        is_given: other rules say what the fixed columns hold; see `Fixed`.
     """
+    found = _determinants(values, by, fixed)
+    fixed_by = _without_circles(found, set(by) - set(carried) - set(keys))
+    in_order = sorted(fixed_by, key=lambda name: _depth(name, fixed_by))
+    return [
+        _fixed(table, values[name], values[fixed_by[name]], {name, fixed_by[name]} <= set(carried))
+        for name in in_order
+    ]
+
+
+def find_followers(
+    table: str, values: Mapping[str, ColumnValues], by: Sequence[str], given: Sequence[str]
+) -> list[Fixed]:
+    """Which drawn columns fix those that other rules give; all of them are to follow what is given."""
+    return [
+        replace(_fixed(table, values[name], other, True), is_given=True)
+        for name, determinants in _determinants(values, by, given).items()
+        for other in determinants
+    ]
+
+
+def _determinants(
+    values: Mapping[str, ColumnValues], by: Sequence[str], fixed: Sequence[str]
+) -> dict[str, list[ColumnValues]]:
+    """All columns of ``by`` that fix a column, for each of ``fixed``."""
     n = len(next(iter(values.values())).codes) if values else 0
     usable = [values[name] for name in by if 1 < values[name].n_values < n]
     found: dict[str, list[ColumnValues]] = {}
@@ -124,13 +148,7 @@ def find_fixed(table: str, values: Mapping[str, ColumnValues], by: Sequence[str]
         evidence = agreement(shared)
         if evidence > 0:
             found[name] = [v for v in usable if v.name != name and _fixes(v, shared, evidence)]
-    fixed_by = _without_circles(found)
-    in_order = sorted(fixed_by, key=lambda name: _depth(name, fixed_by))
-    return [
-        replace(_fixed(table, values[name], values[fixed_by[name]], {name, fixed_by[name]} <= set(carried)),
-                is_given=is_given)
-        for name in in_order
-    ]
+    return found
 
 
 def _fixes(by: ColumnValues, target: np.ndarray, evidence: float) -> bool:
@@ -153,11 +171,14 @@ def _is_function(by: np.ndarray, target: np.ndarray) -> bool:
     return bool((one[by] == target).all())
 
 
-def _without_circles(found: Mapping[str, Sequence[ColumnValues]]) -> dict[str, str]:
-    """For each column what fixes it: the coarsest that does; of columns that fix each other, one stays free."""
+def _without_circles(found: Mapping[str, Sequence[ColumnValues]], invented: set[str]) -> dict[str, str]:
+    """For each column what fixes it: the coarsest that does; of columns that fix each other, one stays free.
+
+    What is invented comes last: two customers may be given one address by accident.
+    """
     fixed_by: dict[str, str] = {}
     for name, determinants in found.items():
-        for by in sorted(determinants, key=lambda v: v.n_values):
+        for by in sorted(determinants, key=lambda v: (v.name in invented, v.n_values)):
             at = by.name
             while at in fixed_by and at != name:
                 at = fixed_by[at]
