@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -384,3 +385,63 @@ def test_the_plan_says_which_columns_are_computed() -> None:
         "table": "t", "kind": "arithmetic", "columns": ["amount", "price", "quantity"],
         "rule": "amount = price * quantity",
     }]  # fmt: skip
+
+
+def ship_to() -> tuple[Schema, dict[str, pa.Table]]:
+    """Orders that hold their customer's country and phone, and a city of that country."""
+    rng = np.random.default_rng(0)
+    customer = Table("customer", (
+        column("id", nullable=False), column("country", Kind.TEXT), column("phone", Kind.TEXT),
+    ), ("id",))  # fmt: skip
+    order = Table("order", (
+        column("id", nullable=False), column("customer_id", nullable=False), column("land", Kind.TEXT),
+        column("city", Kind.TEXT), column("phone", Kind.TEXT),
+    ), ("id",))  # fmt: skip
+    country, of = rng.integers(0, 4, CUSTOMERS), rng.integers(0, CUSTOMERS, ORDERS)
+    phone = [f"+49 30 {k}" for k in rng.integers(10**6, 10**7, CUSTOMERS)]
+    values = {
+        "customer": {"id": range(CUSTOMERS), "country": [f"country {k}" for k in country], "phone": phone},
+        "order": {
+            "id": range(ORDERS), "customer_id": of, "land": [f"country {country[c]}" for c in of],
+            "city": [f"city {3 * country[c] + k}" for c, k in zip(of, rng.integers(0, 3, ORDERS), strict=True)],
+            "phone": [phone[c] for c in of],
+        },
+    }  # fmt: skip
+    schema = Schema("sqlite", (customer, order), (ForeignKey("f", "order", ("customer_id",), "customer", ("id",)),))
+    return schema, {
+        t.name: pa.table({c.name: pa.array(values[t.name][c.name], arrow_type(c)) for c in t.columns})
+        for t in schema.tables
+    }
+
+
+def test_what_fixes_a_copied_column_follows_it_and_copies_of_inventions_are_inventions() -> None:
+    """A city of the customer's country; the customer's phone, which is nobody's."""
+    schema, tables = ship_to()
+    assert rules_of(schema, tables) == {
+        "land = customer.country, by customer_id", "phone = customer.phone, by customer_id", "city fixes land",
+    }  # fmt: skip
+    fates = {c.column: c.fate for c in planned(schema, tables).columns if c.table == "order"}
+    assert (fates["land"], fates["phone"]) == (Fate.COMPUTED, Fate.FABRICATED)
+    made = cloned(schema, tables)
+    country = dict(zip(tables["order"]["city"].to_pylist(), tables["order"]["land"].to_pylist(), strict=True))
+    parents = parent_rows(made["order"], made["customer"], schema.foreign_keys[0])
+    customers = made["customer"].to_pylist()
+    for parent, row in zip(parents, made["order"].to_pylist(), strict=True):
+        assert (row["land"], row["phone"]) == (customers[parent]["country"], customers[parent]["phone"])
+        assert country[row["city"]] == row["land"]
+    assert not set(made["order"]["phone"].to_pylist()) & set(tables["order"]["phone"].to_pylist())
+
+
+def test_a_bundle_keeps_the_rules(tmp_path: Path) -> None:
+    """Rows drawn from it are those drawn at once."""
+    from dbsynth.bundle import load_bundle, save_bundle
+
+    schema, tables = shop()
+    model = learn(planned(schema, tables), tables.__getitem__, TINY)
+    save_bundle(model, tmp_path / "b")
+    again = load_bundle(tmp_path / "b")
+    assert {name: table.rules for name, table in again.tables.items()} == {
+        name: table.rules for name, table in model.tables.items()
+    }
+    first, second = synthesise(model), synthesise(again)
+    assert all(first[name].equals(second[name]) for name in first)

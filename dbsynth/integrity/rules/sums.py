@@ -21,6 +21,7 @@ __all__ = ["find_arithmetic"]
 _SIEVE_ROWS = 48
 _MOST_COLUMNS = 150  # numbers of a table among which pairs are looked for
 _MOST_FOR_THREE = 40  # and threes
+_FEW_ROWS = 8  # of the sieve in which both sides of a constant rate are known
 _VARIETY = 5  # twice as many values than this has a column that a constant rate fixes
 
 
@@ -76,14 +77,13 @@ def _candidates(
                 constant = round(float(first[0]) / step) * step if step else float(f"{first[0]:.12g}")
                 yield Sum(b.name, (a.name,), (1,), float(f"{constant:.15g}"), step)
     plain = [v for v in plain if v.name not in taken]
-    for a in plain:
-        for b in plain:
-            if a is not b and b.name not in taken and (rate := _constant_rate(a.numbers, b)) not in (None, 1.0):
-                yield Product(b.name, (a.name,), (1,), rate, b.step)
-    if len(plain) < 3:
+    if len(plain) < 2:
         return
     rows = _sieve_rows(plain)
     matrix = np.stack([v.numbers[rows] for v in plain])
+    yield from _rates(plain, matrix, np.arange(len(plain))[:, None], taken)
+    if len(plain) < 3:
+        return
     pairs = np.array(list(combinations(range(len(plain)), 2)))
     i, j = pairs.T
     yield from _sums(plain, matrix, pairs, taken)
@@ -97,12 +97,8 @@ def _candidates(
                     if powers[0] < 0:
                         factors, signs = factors[::-1], powers[::-1]
                     yield Product(plain[c].name, factors, signs, 1.0, plain[c].step)
-        for a, b in pairs.tolist():
-            made = plain[a].numbers * plain[b].numbers
-            for c in (c for k, c in enumerate(plain) if k not in (a, b) and c.name not in taken):
-                if (rate := _constant_rate(made, c)) not in (None, 1.0):
-                    yield Product(c.name, (plain[a].name, plain[b].name), (1, 1), rate, c.step)
     if len(plain) <= _MOST_FOR_THREE:
+        yield from _rates(plain, matrix, pairs, taken)
         threes = np.array(list(combinations(range(len(plain)), 3)))
         yield from _sums(plain, matrix, threes, taken)
 
@@ -146,19 +142,33 @@ def _matches(
     return [(tuple(chosen[m].tolist()), int(c)) for m, c in pairs if c not in chosen[m]]
 
 
-def _constant_rate(of: np.ndarray, target: ColumnValues) -> float | None:
-    """The short number whose product with ``of`` is the target in the sieve's rows, rounded to its step."""
-    usable = np.flatnonzero(np.isfinite(of) & np.isfinite(target.numbers) & (of != 0))
-    if len(usable) < MIN_ROWS:
-        return None
-    rows = usable[:: max(len(usable) // _SIEVE_ROWS, 1)]
-    largest = rows[np.argmax(np.abs(of[rows]))]
-    rate = target.numbers[largest] / of[largest]
-    if rate == 0 or not np.isfinite(rate):
-        return None
+def _rates(
+    plain: Sequence[ColumnValues], matrix: np.ndarray, chosen: np.ndarray, taken: Mapping[str, object]
+) -> Iterator[Formula]:
+    """Products of columns with a short constant, in the sieve's rows rounded to the target's step."""
+    made = matrix[chosen].prod(axis=1)
+    for c, target in enumerate(plain):
+        usable = np.isfinite(made) & np.isfinite(matrix[c])
+        largest = np.argmax(np.where(usable, np.abs(made), -1.0), axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = matrix[c][largest] / made[np.arange(len(made)), largest]
+            fits = np.isfinite(rates) & (rates != 0) & ~(chosen == c).any(axis=1) & (usable.sum(axis=1) >= _FEW_ROWS)
+            # The rate from the largest number is the closest; the true one is about it.
+            apart = np.abs(rates[:, None] * made - matrix[c])
+            relative = np.abs(made) / np.abs(made[np.arange(len(made)), largest])[:, None]
+            fits &= ~(apart > (0.5 * target.step + target.slack) * (1 + relative)).any(axis=1)
+        for m in np.flatnonzero(fits).tolist():
+            rate = _short(rates[m], made[m], matrix[c], 0.5 * target.step + target.slack)
+            if rate is not None and rate != 1 and target.name not in taken:
+                factors = tuple(plain[k].name for k in chosen[m])
+                yield Product(target.name, factors, (1,) * len(factors), rate, target.step)
+
+
+def _short(rate: float, made: np.ndarray, target: np.ndarray, room: float) -> float | None:
+    """The number of fewest digits that is the rate in all rows."""
     for digits in range(1, 7):
         short = float(f"{rate:.{digits}g}")
-        if not (np.abs(short * of[rows] - target.numbers[rows]) > 0.5 * target.step + target.slack).any():
+        if not (np.abs(short * made - target) > room).any():
             return short
     return None
 
