@@ -34,7 +34,7 @@ from .quality.common import common_schema, readable
 from .quality.comparison import Comparison, Rows
 from .quality.distributions import distributions
 from .quality.evaluation import ColumnNote, Evaluation, TableNote
-from .quality.lineage import held_out_rows
+from .quality.lineage import dimension_tables, held_out_rows
 from .quality.report import render
 from .reading import counted, take_snapshot
 from .reports import Clock, FitReport, Report, TableReport
@@ -353,7 +353,8 @@ def _learn(
 
 def _hold_out(plan: Plan, workspace: Workspace, share: float, seed: int) -> dict[str, np.ndarray]:
     rows = Rows.of(plan.schema, {name: workspace.read(name) for name in plan.schema.table_names})
-    return held_out_rows(plan.schema, rows, share, fixed=plan.kept, rng=np.random.default_rng(seed))
+    fixed = {*plan.kept, *dimension_tables(plan.schema, rows)}
+    return held_out_rows(plan.schema, rows, share, fixed=fixed, rng=np.random.default_rng(seed))
 
 
 def _write(

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .progress import show_seconds
-from .quality.glossary import PRIVACY, term
+from .quality.glossary import PRIVACY, show_number, term
 from .quality.verdict import verdict
 
 if TYPE_CHECKING:
@@ -176,14 +176,9 @@ def _figures(items: Iterable[Item]) -> Table:
         if math.isnan(item.score):
             continue
         words = term(item.measure)
-        figures = (_figure(number, words.unit) for number in (item.score, item.reference, words.best))
+        figures = (show_number(number, words.unit) for number in (item.score, item.reference, words.best))
         table.add_row(item.measure, *figures, Text(words.meaning))
     return table
-
-
-def _figure(number: float, unit: str) -> str:
-    digits = {"score": 1, "percent": 1, "share": 2, "distance": 2, "count": 0}[unit]
-    return "" if math.isnan(number) else f"{number:,.{digits}f}"
 
 
 def _closing(page: _Page, report: Report | FitReport) -> None:

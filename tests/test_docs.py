@@ -43,7 +43,7 @@ def _session() -> Iterator[tuple[list[str], int | None, str]]:
 
 def _shape(output: str) -> list[str]:
     """The words of an output: verdict, numbers and times out, for another training gives others."""
-    output = re.sub(r"^Verdict\n(  - .*\n)*", "Verdict\n", output, flags=re.MULTILINE)
+    output = re.sub(r"^Verdict\n(  .*\n)*", "Verdict\n", output, flags=re.MULTILINE)
     lines = [re.sub(r"\d\S*|\bmin\b", "#", line).split() for line in output.splitlines()]
     return [" ".join(word for word in words if word != "#") for words in lines if words]
 

@@ -84,6 +84,11 @@ class TestSchool:
         assert item.reference < 5
         assert item.note == "real rows do not predict it either"
 
+    def test_copies_know_too_much(self):
+        item = found(school(), school())["pupil", "luck"]
+        assert item.score > 20
+        assert "it knows the tested rows" in item.note
+
     def test_a_column_is_predicted_from_the_parent_too(self):
         items = found(school(), school(1), leave_out={("pupil", "passed"), ("pupil", "luck")})
         assert items["pupil", "mark"].reference > 40

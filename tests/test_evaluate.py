@@ -47,6 +47,7 @@ def change(shop: Path, tmp_path: Path) -> Callable[..., Path]:
         shutil.copy(shop, path)
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("PRAGMA ignore_check_constraints = ON")
             for statement in statements:
                 connection.execute(statement)
         return path
@@ -222,17 +223,17 @@ def test_nothing_in_common_is_an_error(shop: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("statements", [
     ['DELETE FROM "order"'],
     [f'DELETE FROM "{table}"' for table in TABLES],
-    ["UPDATE customer SET credit_limit = NULL, birth_date = NULL"],
+    ["UPDATE customer SET birth_date = NULL, phone = NULL"],
     ["DELETE FROM customer WHERE id > 1"],
-    ["UPDATE customer SET credit_limit = 5"],
     ["UPDATE customer SET credit_limit = 'much', registered_at = 'once'"],
 ])  # fmt: skip
 def test_whatever_is_wrong_with_one_side_the_rest_is_measured(
     statements: list[str], shop: Path, change: Callable[..., Path], tmp_path: Path
 ) -> None:
     other = change(*statements)
+    few = {"tables": ["country", "customer", "order"], "sample_rows": 100}
     for number, (real, synthetic) in enumerate([(shop, other), (other, shop), (other, other)]):
         page = tmp_path / f"{number}.html"
-        evaluation = jobs.evaluate(url(real), url(synthetic), sample_rows=200, page=page)
+        evaluation = jobs.evaluate(url(real), url(synthetic), **few, extras=number == 0, page=page)
         assert json.dumps(evaluation.to_json(), allow_nan=False)
         assert page.stat().st_size > 1000

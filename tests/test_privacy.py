@@ -261,6 +261,15 @@ class TestOwners:
         comparison = compare(real, draw(2, 60))
         assert len(np.unique(owners(comparison, comparison.real, "visit"))) == n
 
+    def test_rows_whose_parent_is_missing_belong_to_themselves(self):
+        """The database has one person, and visits of others."""
+        lost = draw(2, 60) | {"person": draw(2, 1)["person"]}
+        comparison = compare(draw(1, 60), lost)
+        whose = owners(comparison, comparison.synthetic, "visit")
+        lost_rows = comparison.synthetic.parents[PEOPLE.foreign_keys[0]] < 0
+        assert len(np.unique(whose[lost_rows])) == np.count_nonzero(lost_rows) > 0
+        figures(comparison)
+
     def test_rows_come_owner_by_owner(self):
         whose = np.array([3, 1, 3, 1, 0, 3])
         order = rows_by_owner(whose, np.random.default_rng(0))

@@ -57,4 +57,4 @@ def assess(
             for part in (detect, efficacy, support):
                 with progress.stage(f"measuring {part.__name__}"):
                     items += part(comparison, rng=next(rng), sample_rows=few)
-    return Evaluation(tuple(tables), tuple(items), tuple(notes), about)
+    return Evaluation(tuple(tables), tuple(items), (*notes, *measures.notes), about)

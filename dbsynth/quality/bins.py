@@ -14,6 +14,7 @@ __all__ = ["FEWEST_ROWS", "Bins", "make_bins"]
 FEWEST_ROWS = 5  # of the real database at an end of the axis, and behind a category's name
 _MOST_BINS, _FEWEST_BINS = 30, 6
 _LARGEST = 1e300  # beyond it sums overflow
+_SAMPLE = 100_000  # values that tell where the bulk of them lies
 _TAIL = 0.005  # share of the values at either end that the axis may leave to its last bin
 _HEAVY = 50  # a 99 % quantile of that many medians: a ladder 1, 2, 5, 10 instead of equal widths
 
@@ -49,12 +50,10 @@ class Bins:
         n_bins = len(self.names)
         return np.bincount(np.searchsorted(self.edges[1:-1], values, side="right"), minlength=n_bins)
 
-    def part(self, first: int, last: int, values: np.ndarray) -> Bins:
-        """The bins from `first` up to and with `last`; the end ones are named for the values beyond them, if any."""
+    def part(self, first: int, last: int, *, below: bool, above: bool) -> Bins:
+        """The bins from `first` up to and with `last`; `below` and `above`: the end ones hold values beyond them."""
         edges, ticks = self.edges[first : last + 2], list(self.ticks[first : last + 2])
         names = list(self.names[first : last + 1])
-        below = values.min() < edges[0]
-        above = self.count(values)[last + 1 :].any() or values.max() > self.edges[-1]
         if below:
             names[0], ticks[0] = f"below {ticks[1]}", f"< {ticks[1]}"
         if above:
@@ -77,6 +76,7 @@ def make_bins(kind: Kind, real: np.ndarray, synthetic: np.ndarray) -> Bins:
     real, synthetic = (np.clip(side, -_LARGEST, _LARGEST) for side in (real, synthetic))
     most = int(np.clip(real.size**0.5, _FEWEST_BINS, _MOST_BINS))
     low, high = _span(real, synthetic)
+    real, synthetic = (side[:: max(side.size // _SAMPLE, 1)] for side in (real, synthetic))
     if kind in _DATES:
         return _calendar_bins(low, high, most, finest=86_400 if kind is Kind.DATE else 1)
     if kind is Kind.TIME:
@@ -90,8 +90,9 @@ def make_bins(kind: Kind, real: np.ndarray, synthetic: np.ndarray) -> Bins:
 def _span(real: np.ndarray, synthetic: np.ndarray) -> tuple[float, float]:
     """From where to where the axis goes: over all values, unless few lie far from the rest."""
     sides = [side for side in (real, synthetic) if side.size]
-    low, high = (float(f(side)) for f, side in ((np.min, np.concatenate(sides)), (np.max, np.concatenate(sides))))
-    inner = np.array([np.quantile(side, (_TAIL, 1 - _TAIL)) for side in sides])
+    low, high = float(min(side.min() for side in sides)), float(max(side.max() for side in sides))
+    samples = [side[:: max(side.size // _SAMPLE, 1)] for side in sides]
+    inner = np.array([np.quantile(sample, (_TAIL, 1 - _TAIL)) for sample in samples])
     bulk_low, bulk_high = inner[:, 0].min(), inner[:, 1].max()
     room = (bulk_high - bulk_low) / 4
     if not room:

@@ -18,6 +18,7 @@ __all__ = ["LEAF", "each", "grow"]
 
 LEAF = 20  # fewest rows of a leaf
 _TREES = 50
+_TREES_PER_CLASS = 20  # where there are more than two, each of which has trees of its own
 _RATE = 0.2
 
 
@@ -36,7 +37,7 @@ def grow(
     rows = np.where(np.isnan(rows).all(axis=0), np.float32(0), rows)  # scikit-learn fails on a column without values
     return model(
         categorical_features=[feature.categorical for feature in features],
-        max_iter=_TREES,
+        max_iter=_TREES_PER_CLASS if is_class and len(np.unique(target)) > 2 else _TREES,
         learning_rate=_RATE,
         l2_regularization=1.0,  # without it, the leaves of a class that the columns determine run off to infinity
         min_samples_leaf=LEAF,

@@ -123,11 +123,14 @@ def _of_numbers(kind: Kind, real: np.ndarray, synthetic: np.ndarray) -> Distribu
     moved = _with_ends_moved_in(counts[0])
     ends = counts[0], moved, counts[1]
     first, last = _first_drawn(*ends), len(moved) - 1 - _first_drawn(*(side[::-1] for side in ends))
-    shares = [_pooled(side, first, last) / max(side.sum(), 1) for side in (moved, counts[1])]
-    if first == last and len(np.unique(known[0])) > 1:
+    if first == last and known[0].min() < known[0].max():
         note = "not drawn: there are too few rows to show how they lie and not whose they are"
         return Distribution(real_null=nulls[0], synthetic_null=nulls[1], note=note)
-    bins = bins.part(first, last, np.concatenate(known))
+    shares = [_pooled(side, first, last) / max(side.sum(), 1) for side in (moved, counts[1])]
+    least, most = min(side.min() for side in known if side.size), max(side.max() for side in known if side.size)
+    all_rows = counts[0] + counts[1]
+    below, above = all_rows[:first].any() or least < bins.edges[0], all_rows[last + 1 :].any() or most > bins.edges[-1]
+    bins = bins.part(first, last, below=bool(below), above=bool(above))
     return Distribution(bins.names, *(tuple(side.tolist()) for side in shares), *nulls, bins.ticks)
 
 

@@ -32,7 +32,8 @@ _FEWEST = 100  # rows to train on, and half as many to test on; below, no column
 _MOST_COLUMNS = 12  # of a table: the first
 _MOST_CLASSES = 50  # of a column that is predicted
 _CLASSES = 10  # null, the eight commonest, and all others together
-_LEAST_SKILL = 5  # percent: what real rows cannot teach either is no question
+_LEAST_SKILL = 5  # percent, at the lower end of the interval: what real rows cannot teach either is no question
+_TOO_GOOD = 10  # percent above the skill that real rows teach
 
 _PARTS = 10
 _STUDENT = 2.26  # standard errors to either side of a mean of ten
@@ -43,52 +44,61 @@ _TRAIN_SYNTHETIC, _TRAIN_REAL, _TEST = range(3)
 def efficacy(comparison: Comparison, *, rng: np.random.Generator, sample_rows: int) -> list[Item]:
     """Per column 100 times the skill learned from synthetic rows, `reference` that learned from real ones.
 
-    The summary is the mean of score / reference, at most 1, times 100, over the columns whose reference is at least 5.
-    Of each table the first twelve columns are asked for; kept tables, and categories of more than 50 values, are not.
+    The summary is the mean of score / reference, at most 1, times 100, over the columns that real rows teach: the
+    lower end of the reference's 95 % interval is at least 5. Of each table the first twelve columns are
+    asked for; kept tables, and categories of more than 50 values, are not.
 
     Args:
         sample_rows: most rows to train on, and to test on.
     """
     tables = [table for table in comparison.schema.table_names if table not in comparison.kept]
-    items = [item for table in tables for item in _table_items(comparison, table, rng, sample_rows)]
-    shares = [min(1.0, item.score / item.reference) for item in items if item.reference >= _LEAST_SKILL]
-    note = "" if shares else "no column can be predicted from the others"
-    if shares and comparison.held_out is None:
-        note = "tested on real rows that the maker of the synthetic ones may have seen"
-    reference = 100.0 if shares else math.nan
-    return [Item("efficacy", (), score=100 * mean_of(shares), reference=reference, note=note), *items]
+    found = [pair for table in tables for pair in _table_items(comparison, table, rng, sample_rows)]
+    score = 100 * mean_of(share for _, share in found)
+    if math.isnan(score):
+        summary = Item("efficacy", (), note="no column can be predicted from the others")
+    else:
+        seen = "tested on real rows that the maker of the synthetic ones may have seen"
+        summary = Item("efficacy", (), score=score, reference=100.0, note="" if comparison.held_out else seen)
+    return [summary, *(item for item, _ in found)]
 
 
-def _table_items(comparison: Comparison, table: str, rng: np.random.Generator, sample_rows: int) -> list[Item]:
+def _table_items(
+    comparison: Comparison, table: str, rng: np.random.Generator, sample_rows: int
+) -> list[tuple[Item, float]]:
+    """Each column's figure, and its share in the summary, 0 … 1; NaN: none."""
     samples = _samples(comparison, table, rng, sample_rows)
     n_train, n_test = len(samples[_TRAIN_REAL].at), len(samples[_TEST].at)
     columns = comparison.measured[table][:_MOST_COLUMNS]
     if n_train < _FEWEST or n_test < _FEWEST / 2:
         note = f"fewer than {_FEWEST} rows to learn from, or {_FEWEST // 2} to test on"
-        return [Item("efficacy", (table,), (column,), rows=n_test, note=note) for column in columns]
+        return [(Item("efficacy", (table,), (column,), rows=n_test, note=note), math.nan) for column in columns]
     features = own_features(comparison, table, samples) + parent_features(comparison, table, samples)
     tasks = [_task(features, column) for column in columns]
-    jobs = [
-        (task, train, int(rng.integers(2**31)))
-        for task in tasks
-        if not task.obstacle
-        for train in (_TRAIN_SYNTHETIC, _TRAIN_REAL)
-    ]
+    asked = [task for task in tasks if not task.obstacle]
+    sources = _TRAIN_SYNTHETIC, _TRAIN_REAL
+    jobs = [(task, source, int(rng.integers(2**31))) for task in asked for source in sources]
     answers = iter(each(lambda job: _answers(*job), jobs))
     return [
-        Item("efficacy", (table,), (task.column,), rows=n_test, note=task.obstacle)
+        (Item("efficacy", (table,), (task.column,), rows=n_test, note=task.obstacle), math.nan)
         if task.obstacle
-        else _item(table, task, next(answers), next(answers))
+        else _judge(table, task, next(answers), next(answers))
         for task in tasks
     ]
 
 
-def _item(table: str, task: _Task, answers: np.ndarray, real_answers: np.ndarray) -> Item:
-    truth = task.truth
-    score, reference = (100 * _skill(task, a, truth) for a in (answers, real_answers))
+def _judge(table: str, task: _Task, answers: np.ndarray, real_answers: np.ndarray) -> tuple[Item, float]:
+    score, reference = (100 * _skill(task, a, task.truth) for a in (answers, real_answers))
     low, high = _interval(task, answers, score)
-    note = "" if reference >= _LEAST_SKILL else "real rows do not predict it either"
-    return Item("efficacy", (table,), (task.column,), (), score, reference, low, high, len(truth), note)
+    is_question = np.fmin(_interval(task, real_answers, reference)[0], reference) >= _LEAST_SKILL
+    if math.isnan(reference):
+        notes = ["one value only among the tested rows"]
+    else:
+        notes = [] if is_question else ["real rows do not predict it either"]
+    if low > reference + _TOO_GOOD:
+        notes.append("better than real rows teach it: it knows the tested rows or their siblings")
+    where, note = ((table,), (task.column,), ()), "; ".join(notes)
+    item = Item("efficacy", *where, score, reference, low, high, len(task.truth), note)
+    return item, min(1.0, score / reference) if is_question else math.nan
 
 
 def _samples(comparison: Comparison, table: str, rng: np.random.Generator, most: int) -> list[Sample]:
@@ -176,10 +186,14 @@ def _auc(shares: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _interval(task: _Task, answers: np.ndarray, score: float) -> tuple[float, float]:
-    """The 95 % interval, from how much the skill differs between ten parts of the test rows; these are in no order."""
+    """The 95 % interval, from how much the skill differs between ten parts of the test rows; these are in no order.
+
+    NaN where the rows are few, or a part holds one value only.
+    """
     truth = task.truth
     if len(truth) < _PARTS * LEAF:
         return math.nan, math.nan
     parts = zip(np.array_split(answers, _PARTS), np.array_split(truth, _PARTS), strict=True)
     margin = _STUDENT * 100 * np.std([_skill(task, *part) for part in parts], ddof=1) / math.sqrt(_PARTS)
-    return max(0.0, score - margin), min(100.0, score + margin)
+    low, high = np.clip([score - margin, score + margin], 0.0, 100.0)
+    return float(low), float(high)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
-__all__ = ["PRIVACY", "TERMS", "Term", "option_name", "term"]
+__all__ = ["PRIVACY", "TERMS", "Term", "option_name", "show_number", "show_percent", "term"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ _LIKENESS = {
     "cardinality": Term("children per parent", "how many children parent rows have", 100),
     "0-hop": Term("pairs of columns", "pairs of columns in one table", 100),
     "avg 2-way": Term("all pairs", "all pairs of columns, within tables and along foreign keys", 100),
-    "degree-correlation": Term("degrees together", "numbers of children under two foreign keys", 100),
-    "column-degree": Term("columns and degrees", "a column and the number of children", 100),
+    "degree-correlation": Term("numbers of children together", "numbers of children under two foreign keys", 100),
+    "column-degree": Term("columns and numbers of children", "a column and the number of children", 100),
     "intra-group": Term("siblings", "how alike the children of one parent are", 100),
     "dangling": Term("dangling keys", "keys that refer to no row", 0, "count"),
     "c2st": Term("told apart", "how often a classifier tells synthetic rows from real ones", 0.5, "share"),
@@ -48,11 +49,13 @@ PRIVACY = {
     "quasi-identifier copies": Term(
         "copied identities", "rows that share a combination of values that only one real row has", 0, "percent"
     ),
-    "dcr": Term("distance to the closest", "how far a synthetic row is from the closest real one", 1, "distance"),
+    "dcr": Term(
+        "distance to the closest", "how far rows are from the closest real one, beside unseen real rows", 1, "distance"
+    ),
     "dcr share": Term(
         "closer to known rows", "synthetic rows that are closer to training rows than to unseen ones", 50, "percent"
     ),
-    "nndr": Term("nearest to next", "the distance to the closest real row, over that to the next closest", 1, "share"),
+    "nndr": Term("nearest to next", "that distance over the one to the next closest, beside unseen rows", 1, "share"),
     "mia auc": Term(
         "membership", "how well an attacker tells rows that were learned from rows that were not", 0.5, "share"
     ),
@@ -85,3 +88,33 @@ def option_name(measure: str) -> str:
     ('avg_2way', 'degree_correlation', 'mia_auc')
     """
     return re.sub(r"(?<=\d)-", "", measure).replace(" ", "_").replace("-", "_")
+
+
+def show_number(value: float, unit: str = "score") -> str:
+    """A figure in its unit; a score below 100 never reads 100.
+
+    >>> show_number(99.97), show_number(0.5123, "share"), show_number(0.004, "percent"), show_number(float("nan"))
+    ('99.9', '0.51', '<0.01 %', '')
+    """
+    if math.isnan(value):
+        return ""
+    if unit == "score":
+        return f"{min(value, 99.9) if value < 100 - 1e-6 else value:.1f}"
+    if unit == "percent":
+        return show_percent(value / 100)
+    if unit == "count":
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.2g}"
+
+
+def show_percent(share: float) -> str:
+    """A share in percent, with the digits that it needs.
+
+    >>> show_percent(0.5), show_percent(0.051), show_percent(0.0012), show_percent(0.0)
+    ('50 %', '5.1 %', '0.12 %', '0 %')
+    """
+    percent = 100 * share
+    if 0 < percent < 0.01:
+        return "<0.01 %"
+    digits = 0 if percent >= 10 or not percent else 1 if percent >= 1 else 2
+    return f"{percent:.{digits}f} %"

@@ -33,7 +33,7 @@ def owners(comparison: Comparison, rows: Rows, table: str) -> np.ndarray:
     key = max(keys, key=lambda key: comparison.real.count(key.parent))
     parents, above = rows.parents[key], owners(comparison, rows, key.parent)
     own = np.arange(n) + above.max(initial=-1) + 1
-    return np.where(parents >= 0, above[parents], own) if len(above) else own
+    return np.where(parents >= 0, above[np.maximum(parents, 0)], own) if len(above) else own
 
 
 def rows_by_owner(owners: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@
 | quasi-identifier copies | columns | the same in two or three columns | largest sure excess |
 | dcr | tables | distance from the closest real row (5th percentile); unseen rows' | smallest sure ratio to it |
 | nndr | tables | the same over the distance from the second closest; unseen rows' | smallest sure ratio to it |
-| dcr share | tables | percent closer to known rows than to unseen ones, were there as many; 50 | largest with evidence |
+| dcr share | tables | percent closer to known than to unseen rows, were there as many; 50 | largest with evidence |
 | mia auc | tables | how well an attack tells known from unseen rows; 0.5 | largest with evidence |
 | rare values | columns | categories of fewer than 5 rows that came through; how many there are | sum |
 | extremes | columns | real ends of fewer than 5 rows that came through; how many there are | sum |
@@ -83,7 +83,7 @@ def _largest_overlap(items: Sequence[Item]) -> Item:
     measure = "fabricated overlap"
     measured = [item for item in items if item.measure == measure and not math.isnan(item.score)]
     if not measured:
-        return Item(measure, (), note="no column of text, UUIDs, JSON or bytes is invented")
+        return Item(measure, (), score=0.0, reference=0.0, note="no column of text, UUIDs, JSON or bytes is invented")
     worst = max(measured, key=lambda item: item.score)
     note = f"{worst.label}: {worst.note}" if worst.score else "no invented value is a real one"
     return Item(measure, (), (), (), worst.score, 0.0, rows=sum(item.rows for item in measured), note=note)

@@ -137,7 +137,9 @@ def _faithfulness(shares: np.ndarray, weight: np.ndarray) -> float:
         shares: ``(2, n)``, the levels at which each row's ball begins and ceases to end at it: many rows are equally
             far where columns have few values, and such a row is inside to the part that α has reached.
     """
+    from scipy.integrate import trapezoid
+
     begins, ends = shares[:, :, None]
     inside = np.clip((_LEVELS - begins) / np.maximum(ends - begins, 1e-9), 0.0, 1.0)
     curve = weight @ inside / len(weight)
-    return float(100 * (1 - 2 * np.trapezoid(np.abs(curve - _LEVELS), _LEVELS)))
+    return float(100 * (1 - 2 * trapezoid(np.abs(curve - _LEVELS), _LEVELS)))

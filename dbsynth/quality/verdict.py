@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from .evaluation import Evaluation, TableNote
-from .glossary import term
+from .glossary import show_number, term
 from .items import Item, mean_of
 
 __all__ = ["is_alarm", "is_likeness", "verdict", "weakest"]
@@ -69,11 +69,11 @@ def _likeness(evaluation: Evaluation) -> str:
     ]
     if not parts:
         return "Whether the synthetic data is like the real data is not known: no column could be compared."
-    scores = " and ".join(f"{words} score {item.score:.1f}" for words, item in parts) + " of 100"
+    scores = " and ".join(f"{words} score {show_number(item.score)}" for words, item in parts) + " of 100"
     if any(math.isnan(item.reference) for _, item in parts):
         sentence = f"In the synthetic data {scores}; what a second sample of the real data would score is not known"
     else:
-        second = " and ".join(f"{item.reference:.1f}" for _, item in parts)
+        second = " and ".join(show_number(item.reference) for _, item in parts)
         sentence = f"The synthetic data is {_judged(evaluation)}: {scores}, where a second sample of the real data "
         sentence += f"would score {second}"
     return sentence + "".join(f"; {clause}" for clause in _doubts(evaluation)) + "."

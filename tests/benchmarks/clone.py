@@ -168,7 +168,7 @@ def _judge(outcome: Outcome, source: str, target: str, report: Mapping[str, Any]
     unmeasured = [name for name, fate in fates.items() if fate in ("fabricated", "null", "generated")]
     figures, problems = outcome.figures, outcome.problems
 
-    measures = measure(Comparison.of(schema, real, synthetic, leave_out=unmeasured))
+    measures = measure(Comparison.of(schema, real, synthetic, leave_out=unmeasured), n_draws=0)
     figures |= {name: measures.scores[name] for name in _MEASURED if name in measures.scores}
     if kept:
         figures |= {f"{name}, tables not kept": _mean_without(measures, name, kept) for name in ("1-way", "0-hop")}

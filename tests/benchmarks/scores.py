@@ -57,10 +57,11 @@ def read(url: str, like: Schema | None = None) -> tuple[Schema, dict[str, pa.Tab
 def show(measures: Measures, n_worst: int, seconds: float) -> None:
     console = Console()
     title = f"{len(measures.items)} scores in {seconds:.1f} s"
-    grid = Grid("measure", "score", "items", title=title)
+    grid = Grid("measure", "score", "ceiling", "items", title=title)
     for name, score in measures.scores.items():
         n_items = sum(i.measure == name or (name == "avg 2-way" and i.measure.endswith("-hop")) for i in measures.items)
-        grid.add_row(name, f"{score:d}" if name == "dangling" else f"{score:.2f}", str(n_items))
+        numbers = (score, measures.ceilings[name])
+        grid.add_row(name, *(f"{n:.0f}" if name == "dangling" else f"{n:.2f}" for n in numbers), str(n_items))
     console.print(grid)
     grid = Grid("score", "measure", "worst items")
     for item in [*measures.worst("dangling", n_worst), *measures.worst(None, n_worst)][:n_worst]:

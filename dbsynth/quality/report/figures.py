@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..glossary import Term, term
+from ..glossary import Term, show_number, term
 from ..items import Item, mean_of
 
 __all__ = [
-    "GRADES", "Figure", "breakable", "clipped", "figure_of", "gap_of", "mean_figure", "show_number", "show_percent",
+    "GRADES", "Figure", "breakable", "clipped", "figure_of", "gap_of", "mean_figure",
 ]  # fmt: skip
 
 # Letter, how many points below the ceiling at most, and in words.
@@ -42,7 +42,6 @@ class Figure:
     note: str
     value: float
     ceiling: float
-    rows: int = 0
 
 
 def figure_of(item: Item) -> Figure:
@@ -54,7 +53,7 @@ def figure_of(item: Item) -> Figure:
     return Figure(
         item.measure, about.title, about.meaning, item.label if item.tables else "",
         show_number(item.score, about.unit), show_number(item.reference, about.unit), interval,
-        _grade(item, about), item.note, item.score, item.reference, item.rows,
+        _grade(item, about), item.note, item.score, item.reference,
     )  # fmt: skip
 
 
@@ -94,36 +93,6 @@ def _grade(item: Item, about: Term) -> str:
         above = item.score - (about.best if math.isnan(item.reference) else max(item.reference, about.best))
         return next(letter for letter, most in _APART if above <= most)
     return ""
-
-
-def show_number(value: float, unit: str = "score") -> str:
-    """A figure in its unit; a score below 100 never reads 100.
-
-    >>> show_number(99.97), show_number(0.5123, "share"), show_number(0.004, "percent"), show_number(float("nan"))
-    ('99.9', '0.51', '<0.01 %', '')
-    """
-    if math.isnan(value):
-        return ""
-    if unit == "score":
-        return f"{math.floor(value * 10 + 1e-6) / 10:.1f}"
-    if unit == "percent":
-        return show_percent(value / 100)
-    if unit == "count":
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.2g}"
-
-
-def show_percent(share: float) -> str:
-    """A share in percent, with the digits that it needs.
-
-    >>> show_percent(0.5), show_percent(0.051), show_percent(0.0012), show_percent(0.0)
-    ('50 %', '5.1 %', '0.12 %', '0 %')
-    """
-    percent = 100 * share
-    if 0 < percent < 0.01:
-        return "<0.01 %"
-    digits = 0 if percent >= 10 or not percent else 1 if percent >= 1 else 2
-    return f"{percent:.{digits}f} %"
 
 
 def breakable(text: str) -> Markup:

@@ -224,7 +224,7 @@ def _paths(evaluation: Evaluation) -> list[tuple[Figure, list[Figure]]]:
 
 
 def _axis_start(figures: Iterable[Figure]) -> float:
-    """Where the axis of the scores starts, so that their differences can be seen: 50 at most."""
+    """Where the axis of the scores starts, so that their differences can be seen: ten below the least."""
     least = min((f.value for f in figures if not math.isnan(f.value)), default=100.0)
     return min(90.0, max(0.0, math.floor(least / 10) * 10 - 10))
 

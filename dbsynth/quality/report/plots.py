@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..distributions import Associations, Distribution
-from .figures import clipped, show_percent
+from ..glossary import show_percent
+from .figures import clipped
 
 __all__ = ["Bar", "HeatMap", "Histogram", "bars", "heat_maps", "histogram", "null_bar"]
 
