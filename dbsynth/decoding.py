@@ -168,13 +168,17 @@ def _repair(
         if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
     ]
     conditions = _conditions(model, table, keeper)
+    demanded = [condition for condition in conditions if condition.is_demanded]
     settle = partial(keeper.settle, rng=rng)
     for _ in range(_ROUNDS):
-        columns = satisfy(columns, conditions, drawn, features, table=table.name, settle=settle)
+        try:
+            columns = satisfy(columns, conditions, drawn, features, table=table.name, settle=settle)
+        except SchemaError:  # as below
+            columns = satisfy(settle(columns), demanded, drawn, features, table=table.name)
         try:
             parted = _part_repeats(model, table, columns, rng, conditions)
         except SchemaError:  # rules that were learned give way to what the target demands
-            parted = _part_repeats(model, table, columns, rng, [c for c in conditions if c.is_demanded])
+            parted = _part_repeats(model, table, columns, rng, demanded)
         if all(parted[name] is array for name, array in columns.items()):
             break
         columns = parted

@@ -445,3 +445,22 @@ def test_a_bundle_keeps_the_rules(tmp_path: Path) -> None:
     }
     first, second = synthesise(model), synthesise(again)
     assert all(first[name].equals(second[name]) for name in first)
+
+
+def test_what_the_target_demands_comes_before_what_was_learned() -> None:
+    """A column that its key fixes, bound by a CHECK to one that it does not fix: no run ends for a rule's sake."""
+    rng = np.random.default_rng(0)
+    of = rng.integers(0, 8, 200)
+    low = (of * 7) % 20
+    owner = Table("owner", (column("id", nullable=False), column("n")), ("id",))
+    device = Table("device", (
+        column("id", nullable=False), column("owner_id", nullable=False), column("low"), column("high"),
+    ), ("id",), (), (Check("c", "low <= high"), Check("d", "high < 30")))  # fmt: skip
+    schema = Schema("sqlite", (owner, device), (ForeignKey("f", "device", ("owner_id",), "owner", ("id",)),))
+    tables = {
+        "owner": pa.table({"id": range(8), "n": range(8)}),
+        "device": pa.table({"id": range(200), "owner_id": of, "low": low, "high": low + rng.integers(0, 9, 200)}),
+    }
+    assert "owner_id fixes low" in rules_of(schema, tables)
+    made = cloned(schema, tables)["device"].to_pylist()
+    assert [row for row in made if not row["low"] <= row["high"] < 30] == []
