@@ -108,7 +108,7 @@ class _Parting:
         members = np.argsort(group, kind="stable")
         start = np.searchsorted(group[members], np.arange(group.max() + 2))
         tried: dict[int, set[int]] = {row: set() for row in repeated.tolist()}
-        for _ in range(_PATIENCE if self._broken is not None else 1):
+        for _ in range(_ROUNDS if self._broken is not None else 1):
             changed = {}
             for row in tried:
                 held = codes[members[start[group[row]] : start[group[row] + 1]]]
