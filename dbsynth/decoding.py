@@ -17,8 +17,10 @@ from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
 from .integrity.agreement import Claim, agree
-from .integrity.checks import satisfy_checks
+from .integrity.checks import named_together, reach, satisfy_checks
 from .integrity.opened import fill_opened
+from .integrity.rules.hold import Parents, add_up, settle
+from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule, Total
 from .integrity.unique import part_repeats
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
@@ -27,6 +29,8 @@ from .progress import QUIET, Progress
 from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
+
+_ROUNDS = 8  # of rules, CHECKs and uniqueness, each of which may undo another
 
 
 def synthesise(
@@ -41,7 +45,7 @@ def synthesise(
     generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
-    made = _Made({}, {}, {}, {})
+    made = _Made({}, {}, {}, {}, {})
     late: dict[str, dict[ForeignKey, np.ndarray]] = {}  # parents in tables with keys to columns that are filled later
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
@@ -58,6 +62,7 @@ def synthesise(
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
+    _add_up(model, made)
     for name in _fill_late(model, use, made, late, rng):
         made.tables[name] = _part_repeats(model, model.schema.table(name), made.tables[name], rng)
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
@@ -72,12 +77,14 @@ class _Made:
         extras: numbers about each row.
         order: int64, where the engine's rows went.
         features: float32 ``(n_rows, d)``, what makes rows alike.
+        parents: by foreign key, the parent row of each row, int64, -1 for none.
     """
 
     tables: dict[str, dict[str, pa.Array]]
     extras: dict[str, dict[str, np.ndarray]]
     order: dict[str, np.ndarray]
     features: dict[str, np.ndarray]
+    parents: dict[ForeignKey, np.ndarray]
 
 
 def _decode(
@@ -99,30 +106,80 @@ def _decode(
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
     columns, extras = learned.codec.decode(ranks, types)
+    standing = _standing(model, made, {key: parents[key] for key in ready})
+    columns = settle(model.rules_of(table.name), columns, table, standing, rng)  # before rows are sorted by them
     moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
     marks = _marks_of(columns)
     columns = {name: _known(array, table.column(name), rng) for name, array in columns.items()}
-    columns |= _key_columns(table, {key: parents[key][moved] for key in ready}, made.tables, rng)
+    parents = {key: rows[moved] for key, rows in parents.items()}
+    made.parents.update(parents)
+    columns |= _key_columns(table, {key: parents[key] for key in ready}, made.tables, rng)
     if len(ready) < len(keys):
-        late[table.name] = {key: parents[key][moved] for key in keys}
+        late[table.name] = parents
     columns |= _invent(model, table, columns, marks, n, rng)
     columns |= _number(learned, columns, n, types)
-    unique = {name for names in unique_sets(table) for name in names}
-    drawn = [
-        name
-        for name, fate in model.fates[table.name].items()
-        if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
-    ]
-    columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
-    made.tables[table.name] = _part_repeats(model, table, columns, rng)
+    standing = _standing(model, made, {key: parents[key] for key in ready})
+    made.tables[table.name] = _hold(model, table, columns, ranks[moved], standing, rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
     made.order[table.name] = position
     return n_drawn - n
+
+
+def _standing(model: DatabaseModel, made: _Made, parents: Mapping[ForeignKey, np.ndarray]) -> Parents:
+    return {key: (rows, made.tables[key.parent], model.schema.table(key.parent)) for key, rows in parents.items()}
+
+
+def _hold(
+    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], features: np.ndarray, parents: Parents,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The columns, changed so that rules, CHECKs and uniqueness hold.
+
+    What one of them changes may break another, so they take turns until nothing changes. CHECKs and uniqueness, which
+    the target demands, have the last word.
+    """
+    rules, fates = model.rules_of(table.name), model.fates[table.name]
+    unique = {name for names in unique_sets(table) for name in names}
+    movable = [name for name, fate in fates.items() if name in columns and (
+        fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))]  # fmt: skip
+    movable += [name for name, fate in fates.items() if fate is Fate.COMPUTED]
+    linked = _linked(table, rules, model.schema.dialect)
+    for _ in range(_ROUNDS):
+        before = columns
+        columns = settle(rules, columns, table, parents, rng)
+        columns = satisfy_checks(columns, table, model.schema.dialect, movable, features, linked)
+        columns = _part_repeats(model, table, columns, rng, linked)
+        if all(name in before and before[name].equals(array) for name, array in columns.items()):
+            return columns
+    return satisfy_checks(columns, table, model.schema.dialect, (), features, linked)
+
+
+def _linked(table: Table, rules: Collection[Rule], dialect: str) -> list[frozenset[str]]:
+    """The columns of one row that rules and CHECKs bind to one another, directly."""
+    found = named_together(table, dialect)
+    for rule in rules:
+        if isinstance(rule, Formula):
+            found.append(frozenset({rule.column, *rule.operands}))
+        elif isinstance(rule, (Copy, Fixed, Order)) and getattr(rule, "key", None) is None:
+            found.append(frozenset({rule.column, rule.other}))
+    return found
+
+
+def _add_up(model: DatabaseModel, made: _Made) -> None:
+    """The columns that hold what children come to, grandchildren's first."""
+    order = model.schema.parents_first()
+    for rule in sorted(model.rules, key=lambda rule: -order.index(rule.table)):
+        if isinstance(rule, Total):
+            table, child = model.schema.table(rule.table), model.schema.table(rule.key.child)
+            n = len(made.features[rule.table])
+            made.tables[rule.table][rule.column] = add_up(
+                rule, table.column(rule.column), n, made.parents[rule.key], made.tables[child.name], child
+            )
 
 
 def _agree(
@@ -290,15 +347,18 @@ def _number(
 
 
 def _part_repeats(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator
-) -> dict[str, pa.Array]:
+    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
+    linked: Collection[frozenset[str]] = (),
+) -> dict[str, pa.Array]:  # fmt: skip
     """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
         changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
         if changeable and all(name in columns for name in key):
-            columns = part_repeats(columns, key, changeable, rng, table=table.name)
+            drawn = {n for n, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED) and n in columns}
+            along = {name: (reach({name}, linked) & drawn) - set(key) for name in changeable}
+            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along)
     return columns
 
 

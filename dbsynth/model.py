@@ -12,6 +12,7 @@ from .columns.fabricate import Fabricator
 from .config import Settings
 from .engines import EngineModel
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Rule
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
 
@@ -71,6 +72,7 @@ class DatabaseModel:
         kept: rows of the tables that are copied: their kept columns, and where others are null (`NULL_MARK`).
         opened: by the foreign key's name (`edge_name`).
         apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
+        rules: between columns, each after those that make its columns.
     """
 
     schema: Schema
@@ -82,6 +84,11 @@ class DatabaseModel:
     opened: Mapping[str, Opened]
     engine: EngineModel
     apart: tuple[tuple[str, str], ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    def rules_of(self, table: str) -> list[Rule]:
+        """Those about columns of a table."""
+        return [rule for rule in self.rules if rule.table == table]
 
 
 def edge_name(key: ForeignKey) -> str:

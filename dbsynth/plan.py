@@ -9,7 +9,7 @@ personal data, and of these not the columns that nothing is known of. The user's
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,9 @@ from .columns.personal import is_about_people, recognise
 from .config import Settings
 from .decisions import common_values, objection, unknown_names
 from .errors import ConfigError, SchemaError
+from .integrity.checks import orders_in, tied_columns
+from .integrity.rules.find import Roles, find_rules
+from .integrity.rules.kinds import Copy, Formula, Rule, Total, to_json
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
 
@@ -47,6 +50,7 @@ class Fate(StrEnum):
     GENERATED = "generated"  # computed by the server
     CONSTANT = "constant"  # one value in every row
     NULL = "null"  # null in every row
+    COMPUTED = "computed"  # fixed by other columns, by a rule that every real row obeys
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Plan:
         obstacles: what stands in the way, each with the way out; a run refuses while there are any.
         notes: what a user may want to know.
         real_values: where real values come through because the user says so, beyond kept tables.
+        rules: between columns, which every real row obeys and every synthetic row will.
     """
 
     schema: Schema
@@ -79,6 +84,7 @@ class Plan:
     obstacles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     real_values: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def of(self, table: str, fate: Fate) -> list[Column]:
         """The table's columns of this fate."""
@@ -100,6 +106,7 @@ class Plan:
             "obstacles": list(self.obstacles),
             "notes": list(self.notes),
             "real_values": list(self.real_values),
+            "rules": [to_json(rule) for rule in self.rules],
         }
 
 
@@ -137,7 +144,39 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
     if wrong:
         raise ConfigError(settings.said_in + "; ".join(wrong))
     real = tuple(_real_values(schema, read, columns, kept, settings))
-    return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows), real)
+    plan = Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows), real)
+    return _with_rules(plan, read, settings) if settings.rules and not plan.obstacles else plan
+
+
+def _with_rules(plan: Plan, read: Callable[[str], pa.Table], settings: Settings) -> Plan:
+    """The plan with the rules between columns; what they fix is computed, or invented where they copy what is."""
+    roles = {table.name: _roles(plan, table, read(table.name), settings) for table in plan.schema.tables}
+    rules = find_rules(plan.schema, read, roles, use_keys(plan.schema, plan.kept).in_time)
+    by_name = {(c.table, c.column): c for c in plan.columns}
+    for rule in rules:  # parents first
+        at = rule.table, rule.column
+        if isinstance(rule, Copy):
+            source = by_name[rule.key.parent if rule.key else rule.table, rule.other].fate
+            invented = source is Fate.FABRICATED
+            by_name[at] = replace(by_name[at], fate=source if invented else Fate.COMPUTED, why=rule.text)
+        elif isinstance(rule, (Formula, Total)):
+            by_name[at] = replace(by_name[at], fate=Fate.COMPUTED, why=rule.text)
+    return replace(plan, rules=rules, columns=tuple(by_name[c.table, c.column] for c in plan.columns))
+
+
+def _roles(plan: Plan, table: Table, rows: pa.Table, settings: Settings) -> Roles:
+    if table.name in plan.kept:
+        return Roles(plan.of(table.name, Fate.KEPT))
+    drawn, fabricated = plan.of(table.name, Fate.MODELLED), plan.of(table.name, Fate.FABRICATED)
+    unique = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
+    free = [column.name for column in (*drawn, *fabricated)
+            if column.name not in unique and settings.decision(table.name, column.name) is None]  # fmt: skip
+    columns = {name: rows.column(name).combine_chunks() for name in rows.column_names}
+    dialect = plan.schema.dialect
+    return Roles(
+        [*drawn, *fabricated], [column.name for column in drawn], free, tied_columns(table, columns, dialect),
+        orders_in(table, dialect), {column.name: settings.rare_in(table.name, column.name) for column in drawn},
+    )  # fmt: skip
 
 
 def _decided(table: Table, column: Column, settings: Settings) -> tuple[Fate, str] | None:
