@@ -19,7 +19,7 @@ from .errors import SchemaError
 from .integrity.agreement import Claim, agree
 from .integrity.checks import named_together, reach, satisfy_checks
 from .integrity.opened import fill_opened
-from .integrity.rules.hold import Parents, add_up, settle
+from .integrity.rules.hold import Parents, add_up, leave_barren, settle
 from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule, Total
 from .integrity.unique import part_repeats
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
@@ -102,12 +102,16 @@ def _decode(
         rows = generated.parents[edge_name(key)]
         parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
+    rules, drawn = model.rules_of(table.name), learned.codec.decode(ranks, types)[0]
+    for key in ready:
+        theirs = made.tables[key.parent]
+        parents[key] = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
     stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
     columns, extras = learned.codec.decode(ranks, types)
     standing = _standing(model, made, {key: parents[key] for key in ready})
-    columns = settle(model.rules_of(table.name), columns, table, standing, rng)  # before rows are sorted by them
+    columns = settle(rules, columns, table, standing, rng)  # before rows are sorted by them
     moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}

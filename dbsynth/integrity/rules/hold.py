@@ -15,7 +15,7 @@ from ...schema import Column, ForeignKey, Kind, Table, arrow_type
 from .formulas import compute
 from .kinds import Copy, Formula, Order, Rule, Total
 
-__all__ = ["Parents", "add_up", "settle", "total"]
+__all__ = ["Parents", "add_up", "leave_barren", "settle", "total"]
 
 _ROUNDS = 40  # of exchanges between rows
 
@@ -52,6 +52,38 @@ def settle(
             if columns[name] is not old and kinds[name].kind in MOMENTS:
                 columns |= _moved_along(rules, kinds[name], old, columns, kinds)
     return columns
+
+
+def leave_barren(
+    rules: Sequence[Rule], columns: Mapping[str, pa.Array], table: Table, key: ForeignKey, rows: np.ndarray,
+    theirs: Mapping[str, pa.Array], parent: Table,
+) -> np.ndarray:  # fmt: skip
+    """The parent row of each row, where groups have left parents whose bounds leave them no value, int64 ``(n,)``.
+
+    An account that was opened after the last transaction has none, which the engine knows as a tendency only. A whole
+    group goes to a parent without any, the one whose bound is the closest to having been out of reach, too.
+
+    Args:
+        columns: as drawn; the table's, of which the bounded ones say what values there are.
+        rows: the parent row of each row under ``key``, -1 for none.
+    """
+    rows = rows.copy()
+    for rule in rules:
+        if not isinstance(rule, Order) or rule.key != key or rule.column not in columns or len(rows) == 0:
+            continue
+        column = table.column(rule.column)
+        numbers = to_numbers(columns[rule.column], column.kind)
+        limit = _in_unit_of(column, rule, theirs[rule.other], parent.column(rule.other))
+        beyond = limit - np.nanmax(numbers, initial=-np.inf)
+        beyond = beyond if rule.is_above else np.nanmin(numbers, initial=np.inf) - limit
+        held = np.bincount(rows[rows >= 0], minlength=len(limit)) > 0
+        barren, free = np.flatnonzero(held & (beyond > 0)), np.flatnonzero(~held & (beyond <= 0))
+        free = free[np.argsort(-beyond[free], kind="stable")][: len(barren)]
+        barren = barren[np.argsort(-beyond[barren], kind="stable")][: len(free)]
+        to = np.arange(len(limit))
+        to[barren] = free
+        rows = np.where(rows >= 0, to[rows], rows)
+    return rows
 
 
 def total(rows: np.ndarray, n_parents: int, factors: Sequence[np.ndarray]) -> np.ndarray:
