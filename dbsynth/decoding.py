@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns.codec import NULL_MARK
-from .columns.fabricate import fabricate_table
+from .columns.fabricate import fabricate, fabricate_table
 from .columns.numbers import to_numbers
 from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
+from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
-from .integrity.checks import named_together, reach, satisfy_checks
+from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
 from .integrity.rules.hold import Parents, add_up, leave_barren, settle
-from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule, Total
-from .integrity.unique import part_repeats
+from .integrity.rules.kinds import Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
@@ -29,8 +30,6 @@ from .progress import QUIET, Progress
 from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
-
-_ROUNDS = 8  # of rules, CHECKs and uniqueness, each of which may undo another
 
 
 def synthesise(
@@ -64,7 +63,7 @@ def synthesise(
             advance(1)
     _add_up(model, made)
     for name in _fill_late(model, use, made, late, rng):
-        made.tables[name] = _part_repeats(model, model.schema.table(name), made.tables[name], rng)
+        made.tables[name] = tell_apart(model, model.schema.table(name), made.tables[name], rng)
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -111,7 +110,7 @@ def _decode(
     parents = {key: rows[stays] for key, rows in parents.items()}
     columns, extras = learned.codec.decode(ranks, types)
     standing = _standing(model, made, {key: parents[key] for key in ready})
-    columns = settle(rules, columns, table, standing, rng)  # before rows are sorted by them
+    columns = settle(rules, columns, table, standing, ranks, rng)  # before rows are sorted by them
     moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
@@ -124,9 +123,9 @@ def _decode(
     if len(ready) < len(keys):
         late[table.name] = parents
     columns |= _invent(model, table, columns, marks, n, rng)
-    columns |= _number(learned, columns, n, types)
+    columns |= _number(model, table, columns, n, types)
     standing = _standing(model, made, {key: parents[key] for key in ready})
-    made.tables[table.name] = _hold(model, table, columns, ranks[moved], standing, rng)
+    made.tables[table.name] = hold(model, table, columns, ranks[moved], standing, rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
@@ -136,42 +135,6 @@ def _decode(
 
 def _standing(model: DatabaseModel, made: _Made, parents: Mapping[ForeignKey, np.ndarray]) -> Parents:
     return {key: (rows, made.tables[key.parent], model.schema.table(key.parent)) for key, rows in parents.items()}
-
-
-def _hold(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], features: np.ndarray, parents: Parents,
-    rng: np.random.Generator,
-) -> dict[str, pa.Array]:  # fmt: skip
-    """The columns, changed so that rules, CHECKs and uniqueness hold.
-
-    What one of them changes may break another, so they take turns until nothing changes. CHECKs and uniqueness, which
-    the target demands, have the last word.
-    """
-    rules, fates = model.rules_of(table.name), model.fates[table.name]
-    unique = {name for names in unique_sets(table) for name in names}
-    movable = [name for name, fate in fates.items() if name in columns and (
-        fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))]  # fmt: skip
-    movable += [name for name, fate in fates.items() if fate is Fate.COMPUTED]
-    linked = _linked(table, rules, model.schema.dialect)
-    for _ in range(_ROUNDS):
-        before = columns
-        columns = settle(rules, columns, table, parents, rng)
-        columns = satisfy_checks(columns, table, model.schema.dialect, movable, features, linked)
-        columns = _part_repeats(model, table, columns, rng, linked)
-        if all(name in before and before[name].equals(array) for name, array in columns.items()):
-            return columns
-    return satisfy_checks(columns, table, model.schema.dialect, (), features, linked)
-
-
-def _linked(table: Table, rules: Collection[Rule], dialect: str) -> list[frozenset[str]]:
-    """The columns of one row that rules and CHECKs bind to one another, directly."""
-    found = named_together(table, dialect)
-    for rule in rules:
-        if isinstance(rule, Formula):
-            found.append(frozenset({rule.column, *rule.operands}))
-        elif isinstance(rule, (Copy, Fixed, Order)) and getattr(rule, "key", None) is None:
-            found.append(frozenset({rule.column, rule.other}))
-    return found
 
 
 def _add_up(model: DatabaseModel, made: _Made) -> None:
@@ -256,6 +219,9 @@ def _invent(
     """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
     learned = model.tables[table.name]
     columns = fabricate_table(learned.fabricators, table, n, rng, given)
+    for name in [names[0] for names in unique_sets(table) if len(names) == 1 and names[0] in columns]:
+        draw = partial(fabricate, learned.fabricators[name], table.column(name), rng=rng)
+        columns[name] = allowed(columns[name], draw, table, name, model.schema.dialect)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
         for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
             columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])
@@ -328,42 +294,23 @@ def _sorting(
 
 
 def _number(
-    learned: TableModel, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
+    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
 ) -> dict[str, pa.Array]:
     """The invented whole numbers of the key."""
     result = {}
-    for name, numbering in learned.numbering.items():
+    for name, numbering in model.tables[table.name].numbering.items():
         within = [c for c in numbering.within if c in columns]  # others are filled later
         if within:
             frame = pa.table({c: columns[c] for c in within}).to_pandas()
             groups = frame.groupby(list(frame.columns), sort=False)
-            position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
+            result[name] = numbering.at(groups.cumcount().to_numpy() if len(frame) else np.arange(0), types[name])
         else:
-            position = np.arange(n)
-        numbers = pa.array(numbering.start + numbering.step * position, pa.int64())
-        # Arrow casts to dates from their days, and to short decimals from text only.
-        if pa.types.is_date(types[name]):
-            numbers = numbers.cast(pa.int32())
-        elif pa.types.is_decimal(types[name]):
-            numbers = numbers.cast(pa.string())
-        result[name] = numbers.cast(types[name])
+            result[name] = numbering.at(np.arange(n), types[name])
+            if table.primary_key == (name,):
+                more = lambda k, numbering=numbering, type_=types[name]: numbering.at(n + np.arange(k), type_)  # noqa: E731
+                found = allowed(result[name], more, table, name, model.schema.dialect)
+                result[name] = found.take(pc.sort_indices(found))
     return result
-
-
-def _part_repeats(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
-    linked: Collection[frozenset[str]] = (),
-) -> dict[str, pa.Array]:  # fmt: skip
-    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
-    fates = model.fates[table.name]
-    for key in unique_sets(table):
-        changeable = [name for name in key if fates[name] is Fate.MODELLED]
-        changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
-        if changeable and all(name in columns for name in key):
-            drawn = {n for n, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED) and n in columns}
-            along = {name: (reach({name}, linked) & drawn) - set(key) for name in changeable}
-            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along)
-    return columns
 
 
 def _fill_late(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from .columns.codec import TableCodec
@@ -45,6 +46,16 @@ class Numbering:
     start: int
     step: int
     within: tuple[str, ...] = ()
+
+    def at(self, positions: np.ndarray, type_: pa.DataType) -> pa.Array:
+        """The numbers at these positions, int64 from 0, in a type of whole numbers or of dates."""
+        numbers = pa.array(self.start + self.step * positions, pa.int64())
+        # Arrow casts to dates from their days, and to short decimals from text only.
+        if pa.types.is_date(type_):
+            numbers = numbers.cast(pa.int32())
+        elif pa.types.is_decimal(type_):
+            numbers = numbers.cast(pa.string())
+        return numbers.cast(type_)
 
 
 @dataclass(frozen=True)

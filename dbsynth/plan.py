@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .columns.fabricate import fabricate, learn_fabricator
 from .columns.numbers import NUMERIC_KINDS
 from .columns.personal import is_about_people, recognise
 from .config import Settings
 from .decisions import common_values, objection, unknown_names
 from .errors import ConfigError, SchemaError
-from .integrity.checks import orders_in, tied_columns
+from .integrity.allowed import allowed, own_checks
+from .integrity.checks import named_together, orders_in, tied_columns
 from .integrity.rules.find import Roles, find_rules
 from .integrity.rules.kinds import Copy, Formula, Rule, Total, to_json
 from .keys import use_keys
@@ -35,6 +39,7 @@ _MAX_CATEGORIES = 500
 _ROWS_PER_CATEGORY = 5  # of a text column with many values; a few values may be rarer
 _FEW_CATEGORIES = 50
 _COMMON = 0.5  # least share of a text column's rows whose values are not rare
+_TRIED = 50  # unique values invented to see whether CHECKs take them
 _LABEL = 60  # most characters of a lookup table's texts on average; longer ones say who knows what
 # Personal, but modelled where values are few.
 _MODELLED_ANYWAY = frozenset({"city", "postcode", "company", "latitude", "longitude", "date_of_birth"})
@@ -144,7 +149,9 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
     if wrong:
         raise ConfigError(settings.said_in + "; ".join(wrong))
     real = tuple(_real_values(schema, read, columns, kept, settings))
-    plan = Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows), real)
+    obstacles = _obstacles(schema, kept) or tuple(_refused_inventions(schema, read, columns, kept, settings))
+    notes = (*_notes(schema, rows), *_beyond_repair(schema, columns, kept))
+    plan = Plan(schema, rows, tuple(columns), kept, obstacles, notes, real)
     return _with_rules(plan, read, settings) if settings.rules and not plan.obstacles else plan
 
 
@@ -211,6 +218,49 @@ def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
                     f"keep the table (--keep {table.name}), or drop the constraint in the source"
                 )
     return tuple(obstacles)
+
+
+def _refused_inventions(
+    schema: Schema, read: Callable[[str], pa.Table], columns: Iterable[ColumnPlan], kept: Collection[str],
+    settings: Settings,
+) -> Iterator[str]:  # fmt: skip
+    """A line for each unique column that a CHECK binds and that no values can be invented for."""
+    for c in columns:
+        table, column = schema.table(c.table), schema.table(c.table).column(c.column)
+        unique = c.column in {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
+        if c.table in kept or not own_checks(table, c.column, schema.dialect):
+            continue
+        real = read(c.table).column(c.column).combine_chunks()
+        decision = settings.decision(c.table, c.column)
+        told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
+        if c.fate is Fate.FABRICATED and unique:
+            invent = partial(fabricate, learn_fabricator(c.table, column, real, unique=True, **told), column)
+        elif c.fate is Fate.KEY and table.primary_key == (c.column,) and column.kind is Kind.INTEGER:
+            first = pc.min(real).as_py() or 1
+            invent = lambda n, rng, first=first: pa.array(first + np.arange(n))  # noqa: E731
+        else:
+            continue
+        n = min(len(real), _TRIED)
+        try:
+            allowed(invent(n, np.random.default_rng(0)), lambda k, of=invent, n=n: of(n + k, np.random.default_rng(1)),
+                    table, c.column, schema.dialect)  # fmt: skip
+        except SchemaError as error:
+            yield str(error)
+
+
+def _beyond_repair(schema: Schema, columns: Iterable[ColumnPlan], kept: Collection[str]) -> Iterator[str]:
+    """A line for each CHECK over keys and unique inventions alone: a row that breaks it cannot be made to keep it."""
+    of = {(c.table, c.column): c.fate for c in columns}
+    for table in schema.tables:
+        unique = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
+        for check, names in zip(table.checks, named_together(table, schema.dialect), strict=True):
+            fates = {of.get((table.name, name)) for name in names}
+            fixed = fates == {Fate.KEY} or (fates <= {Fate.KEY, Fate.FABRICATED} and names <= unique)
+            if table.name not in kept and fixed and len(names) > 1:
+                yield (
+                    f"CHECK {check.name!r} of table {table.name} is about keys and invented values alone: if synthetic "
+                    f"rows break it, the run ends with an error; then keep the table (--keep {table.name})"
+                )
 
 
 def _notes(schema: Schema, rows: Mapping[str, int]) -> tuple[str, ...]:

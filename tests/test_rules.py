@@ -327,7 +327,7 @@ def test_exchange_keeps_the_values_of_a_column() -> None:
     drawn = np.maximum(low, rng.integers(0, 100, 1000))
     columns = {"low": pa.array(low), "x": pa.array(np.where(rng.random(1000) < 0.1, rng.permutation(drawn), drawn))}
     rules = [Order("t", "x", "low", True)]
-    held = settle(rules, columns, table, {}, rng)["x"].to_numpy()
+    held = settle(rules, columns, table, {}, np.zeros((1000, 0)), rng)["x"].to_numpy()
     assert (held >= low).all()
     assert sorted(held) == sorted(columns["x"].to_pylist())
     assert (held == columns["x"].to_numpy()).mean() > 0.85

@@ -165,7 +165,8 @@ def _fixed(table: str, values: Mapping[str, Values], rare: Mapping[str, int]) ->
               and not (v.column.kind in AMOUNTS and v.null.any())]  # fmt: skip
     fixing = [v for v in usable if v.n_values <= _MOST_CODED and _is_common(v, rare.get(v.name, 1))]
     fixed_by: dict[str, str] = {}
-    for column in sorted(usable[::-1], key=lambda v: v.n_values):  # of two that fix each other, the later one is fixed
+    usable.reverse()  # of two that fix each other, the later one is fixed
+    for column in sorted(usable, key=lambda v: v.n_values):
         for other in sorted(fixing, key=lambda v: v.n_values):
             at = other.name  # nothing is fixed by what it fixes itself
             while at in fixed_by and at != column.name:

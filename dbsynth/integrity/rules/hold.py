@@ -18,19 +18,24 @@ from .kinds import Copy, Formula, Order, Rule, Total
 __all__ = ["Parents", "add_up", "leave_barren", "settle", "total"]
 
 _ROUNDS = 40  # of exchanges between rows
+_TRIED = 16  # rows with which each may exchange in a round
 
 # By foreign key the parent row of each row, int64 (n,), -1 for none; the parent's columns; and what they are.
 Parents = Mapping[ForeignKey, tuple[np.ndarray, Mapping[str, pa.Array], Table]]
 
 
 def settle(
-    rules: Sequence[Rule], columns: Mapping[str, pa.Array], table: Table, parents: Parents, rng: np.random.Generator
-) -> dict[str, pa.Array]:
+    rules: Sequence[Rule], columns: Mapping[str, pa.Array], table: Table, parents: Parents, features: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
     """The columns with everything computed that others fix, and nothing out of its bounds.
 
     What is out of bounds is exchanged for the value of another row, so that the column keeps its distribution; where
     nobody is found to exchange with, it gives way to a value that another row has within these bounds, at last to the
     bound. What follows a moment in time moves along with it. Rules about columns that are not there yet wait.
+
+    Args:
+        features: float ``(n, d)``, what makes rows alike.
     """
     columns = dict(columns)
     kinds = {column.name: column for column in table.columns}
@@ -48,7 +53,7 @@ def settle(
         elif kind is Formula:
             columns[name] = compute(ready[0], columns, kinds, arrow_type(kinds[name]))
         else:
-            old, columns[name] = columns[name], _within(ready, columns, kinds, parents, rng)
+            old, columns[name] = columns[name], _within(ready, columns, kinds, parents, features, rng)
             if columns[name] is not old and kinds[name].kind in MOMENTS:
                 columns |= _moved_along(rules, kinds[name], old, columns, kinds)
     return columns
@@ -120,7 +125,7 @@ def _other(
 
 def _within(
     rules: Sequence[Order], columns: Mapping[str, pa.Array], kinds: Mapping[str, Column], parents: Parents,
-    rng: np.random.Generator,
+    features: np.ndarray, rng: np.random.Generator,
 ) -> pa.Array:  # fmt: skip
     """One column within its bounds; the very same array where all of it is."""
     array, column = columns[rules[0].column], kinds[rules[0].column]
@@ -133,7 +138,7 @@ def _within(
     if not ((numbers[known] < low[known]) | (numbers[known] > high[known])).any():
         return array
     source = np.arange(len(numbers))
-    source[known] = known[_exchanged(numbers[known], low[known], high[known], rng)]
+    source[known] = known[_exchanged(numbers[known], low[known], high[known], features[known], rng)]
     outside = np.flatnonzero((numbers[source] < low) | (numbers[source] > high))
     source[outside] = _borrowed(numbers, low[outside], high[outside], source[outside], rng)
     moved = array.take(pa.array(source))
@@ -152,11 +157,13 @@ def _in_unit_of(column: Column, rule: Order, array: pa.Array, other: Column) -> 
     return to_numbers(array, other.kind)
 
 
-def _exchanged(values: np.ndarray, low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _exchanged(
+    values: np.ndarray, low: np.ndarray, high: np.ndarray, features: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Whose value each row takes, int64 ``(n,)``, a permutation.
 
-    Rows out of their bounds exchange with others near the bound, if both are within theirs then; where none is found
-    there, farther off.
+    Rows out of their bounds exchange with others near the bound, if both are within theirs then: of a few, with the row
+    most like them, so that what goes with a value still does. Where none is found there, farther off.
     """
     source = np.arange(len(values))
     for attempt in range(_ROUNDS):
@@ -166,16 +173,20 @@ def _exchanged(values: np.ndarray, low: np.ndarray, high: np.ndarray, rng: np.ra
         if len(bad) == 0:
             break
         order = np.argsort(now, kind="stable")
-        below = now[bad] < low[bad]
-        edge = np.searchsorted(now[order], np.where(below, low[bad], high[bad]), "left")
-        reach = rng.random(len(bad)) * (1 + attempt) / _ROUNDS * len(values)
+        below = (now[bad] < low[bad])[:, None]
+        edge = np.searchsorted(now[order], np.where(below[:, 0], low[bad], high[bad]), "left")[:, None]
+        reach = rng.random((len(bad), _TRIED)) * (1 + attempt) / _ROUNDS * len(values)
         other = order[np.clip(edge + np.where(below, reach, -reach - 1), 0, len(values) - 1).astype(np.int64)]
+        one = bad[:, None]
         fits = (
-            ~outside[other] & (now[other] >= low[bad]) & (now[other] <= high[bad])
-            & (now[bad] >= low[other]) & (now[bad] <= high[other])
+            ~outside[other] & (now[other] >= low[one]) & (now[other] <= high[one])
+            & (now[one] >= low[other]) & (now[one] <= high[other])
         )  # fmt: skip
-        other, alone = np.unique(other[fits], return_index=True)  # nobody exchanges with two
-        bad = bad[fits][alone]
+        apart = np.stack([((features[other[:, k]] - features[bad]) ** 2).sum(axis=1) for k in range(_TRIED)], axis=1)
+        best = np.argmin(np.where(fits, apart, np.inf), axis=1)[:, None]
+        found = np.take_along_axis(fits, best, 1)[:, 0]
+        other, alone = np.unique(np.take_along_axis(other, best, 1)[found, 0], return_index=True)
+        bad = bad[found][alone]  # nobody exchanges with two
         source[bad], source[other] = source[other], source[bad]
     return source
 
