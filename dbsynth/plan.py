@@ -173,7 +173,7 @@ def _with_rules(plan: Plan, read: Callable[[str], pa.Table], settings: Settings)
 
 def _roles(plan: Plan, table: Table, rows: pa.Table, settings: Settings) -> Roles:
     if table.name in plan.kept:
-        return Roles(plan.of(table.name, Fate.KEPT))
+        return Roles(plan.of(table.name, Fate.KEPT), is_kept=True)
     drawn, fabricated = plan.of(table.name, Fate.MODELLED), plan.of(table.name, Fate.FABRICATED)
     unique = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
     free = [column.name for column in (*drawn, *fabricated)

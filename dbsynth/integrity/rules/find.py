@@ -6,9 +6,9 @@ that the user has decided about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,7 @@ class Roles:
             their own row may fix them.
         ordered: pairs of columns of which a CHECK says that the first is never above the second.
         rare: by column, values of how many rows count as rare.
+        is_kept: the table is copied.
     """
 
     standing: Sequence[Column]
@@ -50,6 +51,7 @@ class Roles:
     tied: Collection[str] = ()
     ordered: Collection[tuple[str, str]] = ()
     rare: Mapping[str, int] = field(default_factory=dict)
+    is_kept: bool = False
 
     @property
     def computable(self) -> list[str]:
@@ -65,20 +67,26 @@ def find_rules(
         read: gives a table's rows.
         keys: foreign keys whose parents stand when the children are made.
     """
-    values = {name: values_of(roles[name].standing, read(name)) for name in schema.table_names}
     parents = {key: parent_rows(read(key.child), read(key.parent), key) for key in keys}
+
+    def values_in(name: str, without: Collection[tuple[str, str]] = ()) -> dict[str, Values]:
+        # Read anew for every use: what is known of a large table's values takes more memory than they do.
+        return values_of([c for c in roles[name].standing if (name, c.name) not in without], read(name))
+
     totals: dict[tuple[str, str], Total] = {}
     for key in keys:
-        taken = {*roles[key.parent].tied, *(column for table, column in totals if table == key.parent)}
-        candidates = [n for n in roles[key.parent].computable if n not in taken]
-        for rule in _totals(key, parents[key], values[key.child], [values[key.parent][n] for n in candidates]):
+        candidates = [n for n in roles[key.parent].computable if n not in roles[key.parent].tied]
+        candidates = [n for n in candidates if (key.parent, n) not in totals]
+        parent = values_in(key.parent) if candidates else {}
+        for rule in _totals(key, parents[key], values_in(key.child), [parent[n] for n in candidates]):
             totals[rule.table, rule.column] = rule
     rules: list[Rule] = []
     for name in schema.parents_first():
         if roles[name].free and read(name).num_rows >= MIN_ROWS:
             of_table = {key: rows for key, rows in parents.items() if key.child == name}
-            standing = {t: {n: v for n, v in of.items() if (t, n) not in totals} for t, of in values.items()}
-            rules += _of_table(name, roles[name], standing, of_table, rules)
+            values = {t: values_in(t, totals) for t in {name, *(key.parent for key in of_table)}}
+            kept = {t for t in values if roles[t].is_kept}
+            rules += _of_table(name, roles[name], values, of_table, [*rules, *_orders_of_kept(kept, values)])
     return (*rules, *totals.values())
 
 
@@ -90,7 +98,7 @@ def _of_table(
 
     Args:
         values: by table, of all columns that stand when rows are made: no totals.
-        before: the rules of tables before this one.
+        before: the rules of tables before this one, and orders within kept ones.
     """
     own = values[table]
     free = [n for n in roles.computable if n in own]
@@ -223,7 +231,7 @@ def _orders(
                        if (bound := _parent_bound(key, column, other, rows, is_above))]  # fmt: skip
         lower = [bound for bound in bounds if bound.is_above]
         upper = [high for high in bounds if not high.is_above]
-        upper = [high for high in upper if all(_has_room(low, high, found, before, values) for low in lower)]
+        upper = [high for high in upper if all(_has_room(low, high, found, before) for low in lower)]
         found += [*lower, *upper]
     return found
 
@@ -235,21 +243,19 @@ def _in_sequence(names: Sequence[str], own: Mapping[str, Values], ordered: Colle
     return sorted(numbers, key=below.__getitem__)
 
 
-def _has_room(
-    low: Order, high: Order, found: Sequence[Order], before: Sequence[Rule],
-    values: Mapping[str, Mapping[str, Values]],
-) -> bool:  # fmt: skip
-    """Whether one bound of a column is known to lie below the other: by a rule, or in a kept table's rows."""
+def _has_room(low: Order, high: Order, found: Sequence[Order], before: Sequence[Rule]) -> bool:
+    """Whether a rule says that one bound of a column lies below the other."""
     if ((low.key, low.other), (high.key, high.other)) in map(_ends, found):
         return True
-    if low.key is None or low.key != high.key:
-        return False
-    parent = low.key.parent
-    of_parent = [rule for rule in before if rule.table == parent and isinstance(rule, Order)]
-    if ((None, low.other), (None, high.other)) in map(_ends, of_parent):
-        return True
-    is_kept = parent not in {rule.table for rule in before}
-    return is_kept and _is_order(values[parent][low.other], values[parent][high.other], ()) is not None
+    of_parent = [rule for rule in before if isinstance(rule, Order) and low.key and rule.table == low.key.parent]
+    return low.key == high.key and ((None, low.other), (None, high.other)) in map(_ends, of_parent)
+
+
+def _orders_of_kept(kept: Iterable[str], values: Mapping[str, Mapping[str, Values]]) -> list[Order]:
+    """Which numbers of kept tables are below which others."""
+    found = (_bound(t, a, b, True, ()) for t in kept for a, b in permutations(values[t].values(), 2)
+             if a.is_number and b.is_number)  # fmt: skip
+    return [rule for rule in found if rule]
 
 
 def _ends(rule: Order) -> tuple[tuple[ForeignKey | None, str], tuple[ForeignKey | None, str]]:
