@@ -237,6 +237,8 @@ def create_indexes(table: Table, dialect: Dialect) -> list[str]:
     """The statements that give a loaded table its unique keys and indexes."""
     statements = []
     for key in table.unique_keys:
+        if key.virtual:
+            continue
         name, columns = dialect.quote(key.name), dialect.quote_all(key.columns)
         if dialect.adds_constraints_later:
             statements.append(f"ALTER TABLE {dialect.table_name(table)} ADD CONSTRAINT {name} UNIQUE ({columns})")

@@ -14,6 +14,7 @@ from dbsynth.schema import Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations
 from .ddl import POSTGRES
+from .objects import left_behind
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, copy_out, parse
 from .postgres_load import PostgresLoad, Target
@@ -74,7 +75,7 @@ class PostgresAdapter:
             yield PostgresSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, POSTGRES)[1]
+        return [*translate(schema, POSTGRES)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
         schema, _ = translate(schema, POSTGRES)

@@ -10,6 +10,7 @@ from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, NamedType, Sc
 
 from .ddl import Dialect, key_columns
 from .expressions import translate_default, translate_expression
+from .postgres_partitions import PARTITIONS
 
 __all__ = ["translate"]
 
@@ -53,6 +54,8 @@ class _Translation:
         columns = tuple(self._column(table, column, column.name in keys, checks) for column in table.columns)
         by_name = {c.name: c for c in table.columns if self.dialect.checks_identity or not c.identity}
         for check in table.checks:
+            if check.domain == PARTITIONS:
+                continue  # they stay behind
             expression = translate_expression(check.expression, self.schema.dialect, self.dialect, by_name)
             if expression:
                 checks.append(Check(self._name(table, check.name), expression))

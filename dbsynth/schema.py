@@ -107,7 +107,7 @@ class UniqueKey:
 
     name: str
     columns: tuple[str, ...]
-    virtual: bool = False  # the user's word, of which the database knows nothing
+    virtual: bool = False  # no constraint of the table: the user's word, or that of each of its partitions
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Check:
 
     name: str
     expression: str
-    domain: str | None = None  # the domain (Postgres) that brings the condition; its type carries it into a target
+    domain: str | None = None  # the domain (Postgres), or the partitions, that carry the condition into a target
 
 
 @dataclass(frozen=True)
