@@ -22,6 +22,7 @@ from .mysql_fit import fit
 from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
 from .mysql_schema import Query, read_schema
 from .mysql_wire import read_batches
+from .objects import left_behind
 from .translation import translate
 from .urls import Address
 
@@ -89,7 +90,7 @@ class MySQLAdapter:
             yield MySQLSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return self._in_own_words(schema)[1]
+        return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
         schema, _ = self._in_own_words(schema)
@@ -167,6 +168,10 @@ class _Writing:
     def __init__(self, adapter: MySQLAdapter, load: MySQLLoad) -> None:
         self._adapter = adapter
         self._load = load
+
+    @property
+    def losses(self) -> list[str]:
+        return self._load.losses
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         with self._adapter._errors(TargetError):

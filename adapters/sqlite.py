@@ -16,7 +16,9 @@ from dbsynth.schema import Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import SQLITE, create_indexes, create_table
+from .objects import left_behind, losses_of
 from .sqlite_catalog import read_schema
+from .sqlite_objects import create_objects
 from .sqlite_values import to_arrow, to_sqlite
 from .translation import translate
 from .urls import Address
@@ -72,7 +74,7 @@ class SQLiteAdapter:
             yield SQLiteSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, SQLITE)[1]
+        return [*translate(schema, SQLITE)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
         if self._path.exists():
@@ -202,6 +204,7 @@ class SQLiteLoad:
         self._decode_other = decode_other
         self._new: list[Table] = []
         self._triggers: list[str] = []
+        self.losses: list[str] = []
 
     def prepare(self) -> None:
         """Create what is missing, empty what is to be replaced, take the triggers off standing tables."""
@@ -246,6 +249,7 @@ class SQLiteLoad:
                 self._connection.execute(statement)
         for sql in self._triggers:
             self._connection.execute(sql)
+        self.losses = losses_of(create_objects(self._connection, self._schema.objects))
         for table in self._schema.tables:
             if self._mode is Mode.REPLACE and "AUTOINCREMENT" in table.options:
                 with suppress(sqlite3.OperationalError):  # no table has AUTOINCREMENT in this target
