@@ -44,6 +44,8 @@ class Dialect:
     checks_identity: ClassVar[bool] = True
     # What the server does not do to children when a parent goes.
     missing_actions: ClassVar[frozenset[str]] = frozenset()
+    # A foreign key may say SET NULL of columns that take no null; it is then an error to delete the parent.
+    sets_null_anyway: ClassVar[bool] = True
     # A transaction may break a foreign key on its way.
     defers_foreign_keys: ClassVar[bool] = True
     # Kinds whose literal default stands in brackets.
@@ -168,6 +170,7 @@ class MySQL(Dialect):
     identity_is_key = True
     checks_identity = False
     missing_actions = frozenset({"SET DEFAULT"})
+    sets_null_anyway = False
     defers_foreign_keys = False
     brackets_defaults_of = frozenset({Kind.TEXT, Kind.OTHER, Kind.JSON})
     now = "CURRENT_TIMESTAMP(6)"

@@ -93,7 +93,7 @@ class MySQLAdapter:
         return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = self._in_own_words(schema)
+        schema, _ = self._in_own_words(schema.declared)
         with closing(self._connect()) as connection, self._errors(TargetError):
             refuse(partial(_query, connection), self.database, schema, mode)
 

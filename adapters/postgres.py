@@ -78,7 +78,7 @@ class PostgresAdapter:
         return [*translate(schema, POSTGRES)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = translate(schema, POSTGRES)
+        schema, _ = translate(schema.declared, POSTGRES)
         with self._reading(TargetError) as connection:
             Target(connection).refuse(schema, mode)
 

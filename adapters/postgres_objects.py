@@ -40,7 +40,8 @@ _FUNCTIONS = f"""
            quote_ident(n.nspname) || '.' || quote_ident(p.proname) AS qualified, quote_ident(p.proname) AS bare,
            CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END AS definition,
            a.aggtransfn::regproc::text AS step, format_type(a.aggtranstype, NULL) AS state, a.agginitval AS start,
-           nullif(a.aggfinalfn::oid, 0)::regproc::text AS final, nullif(a.aggcombinefn::oid, 0)::regproc::text AS combine,
+           nullif(a.aggfinalfn::oid, 0)::regproc::text AS final,
+           nullif(a.aggcombinefn::oid, 0)::regproc::text AS combine,
            EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
                    AND (d.classid IN ('pg_constraint'::regclass, 'pg_attrdef'::regclass)
                         OR d.classid = 'pg_class'::regclass AND EXISTS (
@@ -76,7 +77,8 @@ _PARTS_OF_PARTITIONS = f"""
 _VIEWS = f"""
     SELECT c.oid::regclass::text AS name, c.relkind::text AS kind, pg_get_viewdef(c.oid) AS definition,
            array_to_string(c.reloptions, ', ') AS options,
-           ARRAY(SELECT pg_get_indexdef(x.indexrelid, 0, true) FROM pg_index x WHERE x.indrelid = c.oid ORDER BY 1) AS indexes
+           ARRAY(SELECT pg_get_indexdef(x.indexrelid, 0, true) FROM pg_index x
+                 WHERE x.indrelid = c.oid ORDER BY 1) AS indexes
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('v', 'm') AND {_not_of_extension('pg_class', 'c')}
     ORDER BY c.oid::regclass::text COLLATE "C"
@@ -104,7 +106,8 @@ _RULES = f"""
     SELECT quote_ident(w.rulename) AS bare, r.oid::regclass::text AS table, w.ev_enabled::text AS enabled,
            pg_get_ruledef(w.oid, true) AS definition
     FROM pg_rewrite w JOIN pg_class r ON r.oid = w.ev_class JOIN pg_namespace n ON n.oid = r.relnamespace
-    WHERE w.rulename <> '_RETURN' AND {_not_of_extension('pg_class', 'r')} ORDER BY w.rulename, r.oid::regclass::text COLLATE "C"
+    WHERE w.rulename <> '_RETURN' AND {_not_of_extension('pg_class', 'r')}
+    ORDER BY w.rulename, r.oid::regclass::text COLLATE "C"
 """
 
 _STAYING = f"""
@@ -113,8 +116,8 @@ _STAYING = f"""
     WHERE c.relkind = 'f' AND {_not_of_extension('pg_class', 'c')}
     UNION ALL SELECT 'policy', quote_ident(p.polname) || ' on ' || p.polrelid::regclass::text FROM pg_policy p
     UNION ALL SELECT 'event trigger', e.evtname::text FROM pg_event_trigger e
-    UNION ALL SELECT 'operator', o.oid::regoperator::text FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE {_not_of_extension('pg_operator', 'o')}
+    UNION ALL SELECT 'operator', o.oid::regoperator::text FROM pg_operator o
+    JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE {_not_of_extension('pg_operator', 'o')}
     UNION ALL SELECT 'text search configuration', g.cfgname::text FROM pg_ts_config g
     JOIN pg_namespace n ON n.oid = g.cfgnamespace WHERE {_not_of_extension('pg_ts_config', 'g')}
     ORDER BY 1, 2
@@ -128,7 +131,8 @@ _SWITCHES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 def read_objects(connection: Any) -> Iterator[DatabaseObject]:
     """Everything but types, in an order in which most of it can be created."""
     for row in connection.execute(_EXTENSIONS):
-        yield DatabaseObject("extension", row["name"], (f"CREATE EXTENSION IF NOT EXISTS {POSTGRES.quote(row['name'])}",))
+        statement = f"CREATE EXTENSION IF NOT EXISTS {POSTGRES.quote(row['name'])}"
+        yield DatabaseObject("extension", row["name"], (statement,))
     for row in connection.execute(_NAMESPACES):
         yield DatabaseObject("schema", row["name"], (f"CREATE SCHEMA IF NOT EXISTS {row['name']}",))
     yield from map(_sequence, connection.execute(_SEQUENCES))

@@ -81,7 +81,7 @@ class SQLiteAdapter:
             if not os.access(self._path, os.W_OK):
                 raise TargetError(f"the SQLite file {str(self._path)!r} may not be written")
             with self._reading(TargetError) as connection:
-                _refuse(connection, translate(schema, SQLITE)[0], mode)
+                _refuse(connection, translate(schema.declared, SQLITE)[0], mode)
         elif not os.access(self._path.absolute().parent, os.W_OK):
             raise TargetError(f"no file can be made in the folder {str(self._path.absolute().parent)!r}")
 

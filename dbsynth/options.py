@@ -112,6 +112,8 @@ SETTINGS = [
             help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
     _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
             help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
+    _option(_ROWS, "--ddl", type=click.Choice(["tables", "native"]),
+            help="Tables only; or views, functions and triggers too, where the target speaks the same SQL. [tables]"),
     _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
     _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
     _option(_CLAVA, "--clustering", type=click.Choice(["group", "vote"]),

@@ -1,4 +1,4 @@
-"""Would an application run on a clone? The views it uses return rows, and the reports it prints have the real totals."""
+"""Would an application run on a clone? The views it uses return rows, its reports have the real totals."""
 
 from __future__ import annotations
 

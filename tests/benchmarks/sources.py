@@ -31,8 +31,7 @@ def dialects_of(data: Path, name: str) -> list[str]:
     """The dialects in which a database is there."""
     if (data / "parquet" / name).is_dir():
         return ["postgres", "mysql", "sqlite"]
-    found = [dialect for dialect in ("postgres", "mysql", "sqlite") if _files(data, name, dialect)]
-    return found
+    return [dialect for dialect in ("postgres", "mysql", "sqlite") if _files(data, name, dialect)]
 
 
 def new_source(data: Path, name: str, dialect: str, servers: Servers) -> str:
