@@ -103,9 +103,12 @@ def _try(title: str, name: str, source: str, target: str, same: bool, options: S
         outcome.problems.append(f"status {run.status}: {run.stderr.strip()[-2000:]}")
         return outcome
     outcome.losses = tuple(report["losses"])
-    with closing(open_database(source)) as real, closing(open_database(target)) as synthetic:
-        _judge(outcome, real, synthetic)
-    outcome.answers = list(ask(name, source, target, same))
+    try:
+        with closing(open_database(source)) as real, closing(open_database(target)) as synthetic:
+            _judge(outcome, real, synthetic)
+        outcome.answers = list(ask(name, source, target, same))
+    except Exception as error:  # a target that cannot be asked is a result; the other clones go on
+        outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.problems += [f"{a.query}: no rows, {a.real_rows} real ones" for a in outcome.answers if not a.rows]
     return outcome
 

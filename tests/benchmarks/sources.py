@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from servers import Servers
+from servers import Servers, run_sql
 
 __all__ = ["dialects_of", "names", "new_source"]
 
@@ -46,6 +46,9 @@ def new_source(data: Path, name: str, dialect: str, servers: Servers) -> str:
     else:
         for path in _files(data, name, dialect):
             _run_dump(url, dialect, name, gzip.decompress(path.read_bytes()).decode())
+    if dialect == "postgres":  # a dump leaves them empty
+        for (view,) in run_sql(url, "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'm'"):
+            run_sql(url, f"REFRESH MATERIALIZED VIEW {view}")
     return url
 
 
