@@ -61,6 +61,8 @@ class Dialect:
     comments_in_columns: ClassVar[bool] = False
     # What a null satisfies, and no value: IS NULL holds for Postgres's (,) and for MySQL's 0000-00-00.
     is_null: ClassVar[str] = "IS NULL"
+    # Types and lengths bind; SQLite takes any value anywhere.
+    enforces_types: ClassVar[bool] = True
     true_literal: ClassVar[str] = "TRUE"
     false_literal: ClassVar[str] = "FALSE"
 
@@ -132,6 +134,7 @@ class Postgres(Dialect):
 
 class SQLite(Dialect):
     name = "sqlite"
+    enforces_types = False
     adds_constraints_later = False
     has_comments = False
     has_time_zones = True  # by the text's +00:00

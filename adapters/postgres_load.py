@@ -19,7 +19,7 @@ from .ddl import POSTGRES, add_foreign_key, create_indexes, create_table
 from .objects import losses_of
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, as_csv, copy_in
-from .postgres_objects import create_early, create_late, to_create
+from .postgres_objects import create_early, create_late, fill, to_create
 
 __all__ = ["PostgresLoad", "Target"]
 
@@ -122,6 +122,7 @@ class PostgresLoad:
     def finish(self) -> None:
         """Keys and indexes of new tables, foreign keys of all; sequences after the highest number; statistics."""
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        self._waiting = fill(self._connection, self._waiting)
         for table in self._new:
             if table.primary_key:  # an index over all rows at once takes less time than one that grows with them
                 name, columns = POSTGRES.table_name(table), POSTGRES.quote_all(table.primary_key)

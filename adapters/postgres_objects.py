@@ -14,7 +14,7 @@ from dbsynth.schema import DatabaseObject
 from .ddl import POSTGRES
 from .objects import Failures, attempt
 
-__all__ = ["create_early", "create_late", "read_objects", "to_create"]
+__all__ = ["create_early", "create_late", "fill", "read_objects", "to_create"]
 
 _VISIBLE = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
 _OF_EXTENSION = """EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{table}'::regclass AND e.objid = {alias}.oid
@@ -102,6 +102,23 @@ _TRIGGERS = f"""
       AND {_not_of_extension('pg_trigger', 't')} ORDER BY t.tgname, r.oid::regclass::text COLLATE "C"
 """
 
+# What Postgres's own trigger functions for text search compute; a load fires no trigger.
+_SEARCH = f"""
+    SELECT r.oid::regclass::text || '.' || quote_ident(g.words[1]) AS name,
+           format('UPDATE %s SET %I = to_tsvector(%s, %s)', r.oid::regclass, g.words[1],
+                  CASE p.proname WHEN 'tsvector_update_trigger' THEN quote_literal(g.words[2]) || '::regconfig'
+                       ELSE quote_ident(g.words[2]) END,
+                  (SELECT string_agg(format('coalesce(%I::text, '''')', w.word), ' || '' '' || ' ORDER BY w.place)
+                   FROM unnest(g.words[3:]) WITH ORDINALITY w(word, place))) AS statement
+    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class r ON r.oid = t.tgrelid
+    JOIN pg_namespace n ON n.oid = r.relnamespace
+    CROSS JOIN LATERAL (SELECT string_to_array(encode(t.tgargs, 'escape'), '\\000') AS whole) a
+    CROSS JOIN LATERAL (SELECT a.whole[:array_length(a.whole, 1) - 1] AS words) g
+    WHERE p.proname IN ('tsvector_update_trigger', 'tsvector_update_trigger_column') AND t.tgenabled <> 'D'
+      AND p.pronamespace = 'pg_catalog'::regnamespace AND {_not_of_extension('pg_class', 'r')}
+    ORDER BY 1
+"""
+
 _RULES = f"""
     SELECT quote_ident(w.rulename) AS bare, r.oid::regclass::text AS table, w.ev_enabled::text AS enabled,
            pg_get_ruledef(w.oid, true) AS definition
@@ -141,6 +158,8 @@ def read_objects(connection: Any) -> Iterator[DatabaseObject]:
     for row in connection.execute(_PARTS_OF_PARTITIONS):
         yield DatabaseObject(row["kind"], row["name"], (row["definition"],), part_of_tables=True)
     yield from map(_view, connection.execute(_VIEWS))
+    for row in connection.execute(_SEARCH):
+        yield DatabaseObject("search column", row["name"], (row["statement"],), part_of_tables=True)
     yield from (_switched("trigger", row) for row in connection.execute(_TRIGGERS))
     yield from (_switched("rule", row) for row in connection.execute(_RULES))
     yield from (DatabaseObject(row["kind"], row["name"]) for row in connection.execute(_STAYING))
@@ -192,11 +211,11 @@ def _switched(kind: str, row: dict[str, Any]) -> DatabaseObject:
 
 
 def to_create(objects: Iterable[DatabaseObject], standing: Collection[DatabaseObject]) -> list[DatabaseObject]:
-    """Those that a target lacks; what stands there stays as it is, but materialized views are filled anew."""
+    """Those that a target lacks; what stands there stays as it is, but what is filled from rows is filled anew."""
     taken = {(found.kind, found.name) for found in standing}
     wanted = []
     for found in objects:
-        if (found.kind, found.name) not in taken:
+        if (found.kind, found.name) not in taken or found.kind == "search column":
             wanted.append(found)
         elif found.kind == "materialized view" and found.statements:
             wanted.append(replace(found, statements=(f"REFRESH MATERIALIZED VIEW {found.name}",)))
@@ -210,6 +229,13 @@ def create_early(connection: Any, objects: Iterable[DatabaseObject]) -> list[Dat
     early = [found for found in objects if found.part_of_tables and found.kind in _EARLY]
     failed = attempt(early, lambda found: _try(connection, found.statements))
     return [found for found in objects if found not in early or found in failed]
+
+
+def fill(connection: Any, objects: Iterable[DatabaseObject]) -> list[DatabaseObject]:
+    """Compute what a trigger would have computed, before there are triggers; the objects that are left."""
+    objects = list(objects)
+    failed = attempt((o for o in objects if o.kind == "search column"), lambda o: _try(connection, o.statements))
+    return [found for found in objects if found.kind != "search column" or found in failed]
 
 
 def create_late(connection: Any, objects: Iterable[DatabaseObject]) -> Failures:

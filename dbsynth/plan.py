@@ -167,7 +167,7 @@ def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
         obstacles.append(str(error))
     for table in schema.tables:
         for index in table.indexes if table.name not in kept else ():
-            # Invented ranges are empty, and what is empty overlaps with nothing.
+            # Invented ranges are kept apart.
             ranges = [name for name in index.columns if table.column(name).native_type.endswith("range")]
             if index.excludes and not ranges:
                 obstacles.append(

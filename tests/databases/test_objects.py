@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from adapters import Mode
@@ -248,3 +249,23 @@ def test_keys_that_every_partition_declares_hold_for_the_table(database_of, open
     assert key.virtual
     database.sql(url, "INSERT INTO pay VALUES (1, '2022-05-05')")
     assert open_url(url).read_schema().table("pay").unique_keys == ()
+
+
+def test_what_a_trigger_computes_for_search_is_computed_from_the_rows(database_of, open_url, copy_database):
+    """Other triggers see nothing of it."""
+    database = database_of("postgres")
+    statements = """
+        CREATE TABLE film (title text, about text, words tsvector, changed date DEFAULT '2020-01-01');
+        CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN new.changed = '2024-01-01'; RETURN new; END $$;
+        CREATE TRIGGER touched BEFORE UPDATE ON film FOR EACH ROW EXECUTE FUNCTION touch();
+        CREATE TRIGGER searched BEFORE INSERT OR UPDATE ON film FOR EACH ROW
+            EXECUTE FUNCTION tsvector_update_trigger('words', 'pg_catalog.english', 'title', 'about');
+    """
+    schema = open_url(database.make(statements)).read_schema()
+    invented = pa.RecordBatch.from_pydict({"title": ["Running Cats"], "about": [None], "words": ["'other'"]})
+    for url, mode in ((database.new(), Mode.CREATE), (database.make(statements), Mode.REPLACE)):
+        with open_url(url).load(schema, mode) as load:
+            load.write_rows(schema.table("film"), [invented])
+        assert load.losses == []
+        assert database.sql(url, "SELECT words, changed::text FROM film") == [("'cat':2 'run':1", "2020-01-01")]
