@@ -140,6 +140,7 @@ class Settings(BaseModel):
     rare: int = Field(5, ge=1)  # a value that fewer rows hold does not come through; 1 lets all through
     rules: bool = True  # rules between columns that every real row obeys hold in synthetic rows, too
     virtual_fk: tuple[str, ...] = ()  # child.column=parent.column: relations that the database does not declare
+    ddl: Literal["tables", "native"] = "tables"  # native: views, functions, triggers too, within a dialect
 
     # ClavaDDPM
     n_clusters: int = Field(50, ge=1)  # k

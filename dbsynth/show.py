@@ -46,6 +46,7 @@ def plan(plan: Plan) -> None:
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
     _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
+    _list(page, "What a target does not get", plan.losses)
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
 
@@ -64,7 +65,7 @@ def report(report: Report) -> None:
     _section(page, "Rows", _tables_of_report(report))
     if report.evaluation is not None:
         _evaluation(page, report.evaluation)
-    _list(page, "What the target cannot carry", report.losses)
+    _list(page, "What the target did not get", report.losses)
     broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
     _list(page, "Constraints the target finds broken", broken, style="red")
     _closing(page, report)
