@@ -17,12 +17,12 @@ from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
-from .holding import hold, tell_apart
+from .holding import hold
 from .integrity.agreement import Claim, agree
 from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
 from .integrity.rules.hold import Parents, add_up, leave_barren, settle
-from .integrity.rules.kinds import Total
+from .integrity.rules.kinds import Order, Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
 from .plan import Fate
@@ -61,9 +61,11 @@ def synthesise(
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
-    _add_up(model, made)
     for name in _fill_late(model, use, made, late, rng):
-        made.tables[name] = tell_apart(model, model.schema.table(name), made.tables[name], rng)
+        standing = _standing(model, made, [key for key in use.in_time if key.child == name])
+        table, features = model.schema.table(name), made.features[name]
+        made.tables[name] = hold(model, table, made.tables[name], features, standing, rng)
+    _add_up(model, made)
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -96,21 +98,15 @@ def _decode(
     n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
     keys = [key for key in use.edges if key.child == table.name]
-    parents = {}
-    for key in keys:
-        rows = generated.parents[edge_name(key)]
-        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
-    rules, drawn = model.rules_of(table.name), learned.codec.decode(ranks, types)[0]
-    for key in ready:
-        theirs = made.tables[key.parent]
-        parents[key] = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+    parents = _drawn_parents(model, table, generated, made, keys, ready)
     stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
     columns, extras = learned.codec.decode(ranks, types)
-    standing = _standing(model, made, {key: parents[key] for key in ready})
-    columns = settle(rules, columns, table, standing, ranks, rng)  # before rows are sorted by them
+    made.parents.update(parents)
+    # Rows may be sorted by what rules bound.
+    columns = settle(model.rules_of(table.name), columns, table, _standing(model, made, ready), ranks, rng)
     moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
@@ -124,8 +120,7 @@ def _decode(
         late[table.name] = parents
     columns |= _invent(model, table, columns, marks, n, rng)
     columns |= _number(model, table, columns, n, types)
-    standing = _standing(model, made, {key: parents[key] for key in ready})
-    made.tables[table.name] = hold(model, table, columns, ranks[moved], standing, rng)
+    made.tables[table.name] = hold(model, table, columns, ranks[moved], _standing(model, made, ready), rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
@@ -133,8 +128,27 @@ def _decode(
     return n_drawn - n
 
 
-def _standing(model: DatabaseModel, made: _Made, parents: Mapping[ForeignKey, np.ndarray]) -> Parents:
-    return {key: (rows, made.tables[key.parent], model.schema.table(key.parent)) for key, rows in parents.items()}
+def _drawn_parents(
+    model: DatabaseModel, table: Table, generated: Generated, made: _Made, keys: Collection[ForeignKey],
+    ready: Collection[ForeignKey],
+) -> dict[ForeignKey, np.ndarray]:  # fmt: skip
+    """The parent row of each drawn row, int64, -1 for none; of the ready keys, one that leaves the row some value."""
+    ranks, types = generated.ranks[table.name], {column.name: arrow_type(column) for column in table.columns}
+    parents = {}
+    for key in keys:
+        rows = generated.parents[edge_name(key)]
+        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
+    bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in ready]
+    drawn = model.tables[table.name].codec.decode(ranks, types)[0] if bounds else {}
+    for key in {rule.key: None for rule in bounds}:
+        theirs = made.tables[key.parent]
+        parents[key] = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+    return parents
+
+
+def _standing(model: DatabaseModel, made: _Made, keys: Collection[ForeignKey]) -> Parents:
+    """The parents of a table's rows under those of its keys that are there when the rows are made."""
+    return {key: (made.parents[key], made.tables[key.parent], model.schema.table(key.parent)) for key in keys}
 
 
 def _add_up(model: DatabaseModel, made: _Made) -> None:

@@ -15,7 +15,7 @@ from .model import DatabaseModel, unique_sets
 from .plan import Fate
 from .schema import Table
 
-__all__ = ["hold", "tell_apart"]
+__all__ = ["hold"]
 
 _ROUNDS = 8  # of rules, CHECKs and uniqueness, each of which may undo another
 
@@ -31,15 +31,15 @@ def hold(
     """
     rules, fates = model.rules_of(table.name), model.fates[table.name]
     unique = {name for names in unique_sets(table) for name in names}
-    movable = [name for name, fate in fates.items() if name in columns and (
-        fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))]  # fmt: skip
-    movable += [name for name, fate in fates.items() if fate is Fate.COMPUTED]
+    movable = {name for name, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED)}
+    movable |= {name for name, fate in fates.items() if fate is Fate.FABRICATED and name not in unique}
     linked = _linked(table, rules, model.schema.dialect)
     for _ in range(_ROUNDS):
         before = columns
         columns = settle(rules, columns, table, parents, features, rng)
-        columns = satisfy_checks(columns, table, model.schema.dialect, movable, features, linked)
-        columns = tell_apart(model, table, columns, rng, linked)
+        there = [name for name in columns if name in movable]
+        columns = satisfy_checks(columns, table, model.schema.dialect, there, features, linked)
+        columns = _tell_apart(model, table, columns, rng, linked)
         if all(name in before and before[name].equals(array) for name, array in columns.items()):
             return columns
     return satisfy_checks(columns, table, model.schema.dialect, (), features, linked)
@@ -56,9 +56,9 @@ def _linked(table: Table, rules: Collection[Rule], dialect: str) -> list[frozens
     return found
 
 
-def tell_apart(
+def _tell_apart(
     model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
-    linked: Collection[frozenset[str]] = (),
+    linked: Collection[frozenset[str]],
 ) -> dict[str, pa.Array]:  # fmt: skip
     """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
     fates = model.fates[table.name]
