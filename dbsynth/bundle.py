@@ -29,6 +29,7 @@ from .columns.fabricate import Fabricator
 from .columns.ranks import Quantiles
 from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from .drift import Profile, Sketch
 from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .graph.denoiser import GraphDenoiser
@@ -48,12 +49,12 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 2
+VERSION = 3
 _CLASSES = {
     c.__name__: c
     for c in (
         Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, GraphModel, Latent,
-        Numbering, Numeric, Opened, Part, Quantiles, Shapes, TableCodec, TableModel,
+        Numbering, Numeric, Opened, Part, Profile, Quantiles, Shapes, Sketch, TableCodec, TableModel,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}

@@ -10,6 +10,7 @@ import pyarrow as pa
 from .columns.codec import TableCodec
 from .columns.fabricate import Fabricator
 from .config import Settings
+from .drift import Profile
 from .engines import EngineModel
 from .integrity.opened import Opened
 from .plan import Fate
@@ -71,6 +72,9 @@ class DatabaseModel:
         kept: rows of the tables that are copied: their kept columns, and where others are null (`NULL_MARK`).
         opened: by the foreign key's name (`edge_name`).
         apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
+        profile: what the source was like, to see later whether it has moved.
+        fitted_at: when it was learned from nothing, in RFC 3339; what goes on from there keeps the time.
+        added: by table the columns that came after that; none of them is copied unless the user says so.
     """
 
     schema: Schema
@@ -82,6 +86,9 @@ class DatabaseModel:
     opened: Mapping[str, Opened]
     engine: EngineModel
     apart: tuple[tuple[str, str], ...] = ()
+    profile: Profile | None = None
+    fitted_at: str = ""
+    added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def edge_name(key: ForeignKey) -> str:

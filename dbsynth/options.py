@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .errors import ConfigError
 from .secrecy import expand_variables
 
 __all__ = ["CONFIG", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command", "Group", "Url"]
@@ -23,6 +24,8 @@ class Url(click.ParamType):
             url = expand_variables(value)
         except KeyError as error:
             self.fail(f"the environment variable {error.args[0]} is not set", param, ctx)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
         if "://" not in url:
             expected = "postgresql://user@host/database, mysql://user@host/database or sqlite:///file.db"
             self.fail(f"that is not a database URL; expected {expected}", param, ctx)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -182,16 +183,21 @@ def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np
 
 
 def learn_codecs(
-    tables: Mapping[str, TableData], edges: Sequence[tuple[str, str, np.ndarray]]
+    tables: Mapping[str, TableData],
+    edges: Sequence[tuple[str, str, np.ndarray]],
+    earlier: Mapping[str, TableCodec] = MappingProxyType({}),
 ) -> dict[str, tuple[TableCodec, Codes]]:
     """Learn every table's codec and encode its rows with it.
+
+    Where an earlier codec is given, the same columns are coded together, and categories stand in the same order, new
+    ones after them: a network that learned the earlier codes understands these.
 
     Args:
         tables: the rows.
         edges: per foreign key its child, its parent, and the parent's row number of each child row, int64
             ``(n_child,)``, -1 for null. Categories take their meaning from the rows around them, too.
     """
-    drafts = {name: _draft(data) for name, data in tables.items()}
+    drafts = {name: _draft(data, earlier.get(name)) for name, data in tables.items()}
     features = {name: draft.features() for name, draft in drafts.items()}
     result = {}
     for name, draft in drafts.items():
@@ -216,6 +222,7 @@ class _Draft:
     numeric: list[tuple[Numeric, np.ndarray, np.ndarray]]  # with the bounds of each row's interval
     joint: list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]  # columns, codes, tuples
     single: list[np.ndarray]  # one-hots of each column's commonest categories
+    earlier: Mapping[tuple[str, ...], Categorical]  # by its columns
 
     def features(self) -> np.ndarray:
         """Float ``(n_rows, n_features)``: the row as far as it has an order already."""
@@ -232,6 +239,8 @@ class _Draft:
             others = [_one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i]
             context = np.concatenate([*numbers, *others, around], axis=1)
             position = order_by_meaning(codes, len(values), context)
+            if columns in self.earlier:
+                position = _as_before(values, self.earlier[columns].values, position)
             shares = np.bincount(position[codes], minlength=len(values)) / max(n, 1)
             upper = np.cumsum(shares)
             ordered = tuple(values[k] for k in np.argsort(position))
@@ -244,6 +253,13 @@ class _Draft:
         )
         columns = {column.name: column for column in self.data.columns}
         return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
+
+
+def _as_before(values: Sequence[tuple], before: Sequence[tuple], position: np.ndarray) -> np.ndarray:
+    """Positions ``(n_values,)`` in the order of before; values that are new come last, in the order of ``position``."""
+    place = {value: i for i, value in enumerate(before)}
+    rank = [place.get(value, len(place) + int(p)) for value, p in zip(values, position, strict=True)]
+    return np.argsort(np.argsort(rank))
 
 
 def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
@@ -264,7 +280,7 @@ def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
     return ((found - mean) / np.maximum(np.sqrt(shares @ (found - mean) ** 2), 0.1)).astype(np.float32)
 
 
-def _draft(data: TableData) -> _Draft:
+def _draft(data: TableData, earlier: TableCodec | None) -> _Draft:
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
     kinds = {column.name: column.kind for column in data.columns}
     before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
@@ -283,7 +299,7 @@ def _draft(data: TableData) -> _Draft:
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = [
         found
-        for group in _groups(nominal, numeric, data.rows.num_rows)
+        for group in _groups(nominal, numeric, data.rows.num_rows, earlier)
         for found in _coded_together(group, nominal, numeric, rare)
     ]
     for name in [name for group, _, _ in joint for name in group]:
@@ -291,7 +307,8 @@ def _draft(data: TableData) -> _Draft:
     drafts = [variable for variables in numeric.values() for variable in variables]
     for name, x in data.extras.items():
         drafts.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
-    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
+    before = {v.columns: v for v in earlier.variables if isinstance(v, Categorical)} if earlier else {}
+    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint], before)
 
 
 def _coded_together(
@@ -359,14 +376,22 @@ def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> 
 
 
 def _groups(
-    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int
-) -> list[list[str]]:
+    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int,
+    earlier: TableCodec | None = None,
+) -> list[list[str]]:  # fmt: skip
     """The columns to code together, by name; numbers only where a category is among them."""
-    names = list(nominal)
+    names, groups = list(nominal), []
+    if earlier is not None:
+        groups = [list(v.columns) for v in earlier.variables if isinstance(v, Categorical)]
+        groups = [group for group in groups if set(group) <= nominal.keys()]
+        known = {name for group in groups for name in group} | {
+            v.column for v in earlier.variables if isinstance(v, Numeric)
+        }
+        names = [name for name in names if name not in known]
     if n_rows == 0:
-        return [[name] for name in names if name not in numeric]
+        return groups + [[name] for name in names if name not in numeric]
     found = joint_groups([nominal[name][0] for name in names])
-    groups = [[names[i] for i in group] for group in found]
+    groups += [[names[i] for i in group] for group in found]
     return [group for group in groups if any(name not in numeric for name in group)]
 
 
