@@ -41,7 +41,7 @@ from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, Kind, Schema
 
-__all__ = ["VERSION", "load_bundle", "save_bundle"]
+__all__ = ["VERSION", "is_bundle", "load_bundle", "save_bundle"]
 
 # What reading something that is no bundle's file may raise.
 _DAMAGE = (
@@ -67,8 +67,7 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     Raises:
         BundleError: something is there already (and is not to be replaced, or is no bundle), or cannot be written.
     """
-    # Other programs have a manifest.json, too: their folders are not to be replaced.
-    if path.exists() and not (replace and all((path / name).is_file() for name in ("manifest.json", "model.json"))):
+    if path.exists() and not (replace and is_bundle(path)):
         way = "is no bundle; choose another path" if replace else "exists already; choose another path, or --replace"
         raise BundleError(f"{path} {way}")
     try:
@@ -91,6 +90,11 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"cannot write the bundle {path}: {reason}") from error
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether the folder looks like one: other programs have a manifest.json, too, and it is not to be replaced."""
+    return all((path / name).is_file() for name in ("manifest.json", "model.json"))
 
 
 def load_bundle(path: Path) -> DatabaseModel:

@@ -66,13 +66,14 @@ class Profile:
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing that moved: its name for people, and how far, from 0 to 1."""
+    """One thing that moved, and how far, from 0 to 1."""
 
     what: str
     distance: float
+    detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what} moved by {self.distance:.2f}"
+        return f"{self.what} moved by {self.distance:.2g}{f' ({self.detail})' if self.detail else ''}"
 
 
 def take_profile(plan: Plan, read: Read, rare: Callable[[str, str], int]) -> Profile:
@@ -110,7 +111,7 @@ def _of_rows(profile: Profile, plan: Plan) -> Iterator[Drift]:
         if table in plan.rows:
             now = plan.rows[table]
             change = abs(now - rows) / max(rows, 1)
-            yield Drift(f"the number of rows of {table} ({rows:,}, now {now:,})", min(1.0, change))
+            yield Drift(f"number of rows of {table}", min(1.0, change), f"{rows:,} before, {now:,} now")
 
 
 def _of_columns(profile: Profile, plan: Plan, read: Read) -> Iterator[Drift]:
@@ -121,14 +122,14 @@ def _of_columns(profile: Profile, plan: Plan, read: Read) -> Iterator[Drift]:
     for table, digest in profile.kept.items():
         copied = [c.name for c in plan.of(table, Fate.KEPT)] if table in plan.rows else []
         if copied and _digest(read(table).select(copied), table in plan.kept) != digest:
-            yield Drift(f"what is copied of table {table}", 1.0)
+            yield Drift(f"copied rows of {table}", 1.0)
 
 
 def _of_relations(profile: Profile, plan: Plan, read: Read) -> Iterator[Drift]:
     for key in plan.schema.foreign_keys:
         if (name := relation_name(key)) in profile.relations:
             sizes = _sizes(key, read)
-            yield Drift(f"the numbers of children under {name}", _distance_of_numbers(profile.relations[name], sizes))
+            yield Drift(f"numbers of children under {name}", _distance_of_numbers(profile.relations[name], sizes))
 
 
 def _column(schema: Schema, table: str, name: str, read: Read) -> tuple[Column, pa.Array]:

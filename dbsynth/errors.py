@@ -40,7 +40,15 @@ class DbsynthError(Exception):
 
 
 class ConnectError(DbsynthError):
-    """The address, the credentials or the driver of a database."""
+    """The address, the credentials or the driver of a database.
+
+    Args:
+        may_pass: whether it may be otherwise in a moment: nobody answers, the server is starting, or has no room.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class SchemaError(DbsynthError):

@@ -11,7 +11,10 @@ import click
 from .errors import ConfigError
 from .secrecy import expand_variables
 
-__all__ = ["CONFIG", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command", "Group", "Url"]
+__all__ = [
+    "CONFIG", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS", "Command", "Group",
+    "Url",
+]  # fmt: skip
 
 
 class Url(click.ParamType):
@@ -159,6 +162,17 @@ OUTPUT = [
 ]  # fmt: skip
 REPORT = click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
                        help="Write the comparison as one HTML page, pictures and all.")  # fmt: skip
+JOB = [
+    click.option("--refit", is_flag=True, help="Learn from nothing, whatever the bundle holds; also a changed schema."),
+    click.option("--bundle", type=click.Path(path_type=Path), metavar="FOLDER", help="Where what was learned is kept."),
+    click.option("--max-age", metavar="TIME", help="Learn a bundle older than that from nothing: 30d, 4w."),
+]
+RUN = [
+    click.option("--deadline", metavar="TIME",
+                 help="Stop, and leave the target as it was, if the rows are not in it by then: 45m, 1h30m."),
+    click.option("--metrics", type=click.Path(path_type=Path), metavar="FILE.prom",
+                 help="Write the run's figures in Prometheus' text format."),
+]
 HOLDOUT = 0.05
 REPLACE = [
     click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from .errors import ConfigError
 
-__all__ = ["expand_variables", "printable", "scrub"]
+__all__ = ["expand_variables", "masked_for_file", "printable", "scrub"]
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _LONGEST = 65_536  # bytes of a file with a password
@@ -59,6 +59,21 @@ def _secret(name: str, environment: Mapping[str, str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigError(f"the file {path} that {name}_FILE names cannot be read: {reason}") from error
+
+
+def masked_for_file(url: str, variable: str) -> str:
+    """The URL with a variable in the place of every password that stands in it; variables stay.
+
+    >>> masked_for_file("postgresql://app:geheim@db/shop?sslmode=require", "DB_PASSWORD")
+    'postgresql://app:${DB_PASSWORD}@db/shop?sslmode=require'
+    """
+    from adapters.urls import mask, parse_address
+
+    spared = _VARIABLE.sub(lambda match: f"dbsynth-variable-{match[1]}-", url)
+    secrets = parse_address(spared).secrets
+    if not secrets or all(re.fullmatch(r"dbsynth-variable-\w+-", secret) for secret in secrets):
+        return url
+    return mask(url).replace("***", f"${{{variable}}}")
 
 
 def printable(text: str) -> str:

@@ -17,14 +17,15 @@ from rich.text import Text
 from .progress import show_seconds
 from .quality.glossary import PRIVACY, show_number, term
 from .quality.verdict import verdict
+from .secrecy import printable
 
 if TYPE_CHECKING:
-    from .jobs import FitReport, Plan, Report
+    from .jobs import FitReport, Outlook, Plan, RefreshReport, Report
     from .quality.evaluation import Evaluation
     from .quality.items import Item
     from .schema import ForeignKey
 
-__all__ = ["as_json", "evaluation", "fit_report", "plan", "report"]
+__all__ = ["as_json", "evaluation", "fit_report", "outlook", "plan", "refresh_report", "report", "runs"]
 
 _FATES = {
     "key": "cyan", "modelled": "green", "fabricated": "magenta", "kept": "yellow",
@@ -45,6 +46,59 @@ def plan(plan: Plan) -> None:
     _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
+
+
+def outlook(outlook: Outlook) -> None:
+    """What a run would do, and why."""
+    page = _Page()
+    style = {"generate": "green", "stop": "red"}.get(outlook.action, "yellow")
+    page.print(Text.assemble(("A run would ", "bold"), (_ACTIONS[outlook.action], style)))
+    _list(page, "", outlook.why)
+    if outlook.plan is not None:
+        _section(page, "Tables", _tables_of_plan(outlook.plan))
+        _list(page, "REAL VALUES COME THROUGH, because you said so", outlook.plan.real_values, style="bold red")
+    moved = [str(drift) for drift in outlook.drift[:_MOST_DRIFT]]
+    _list(page, "What moved farthest since it was learned", moved)
+    _list(page, "Look at this", outlook.notes, style="yellow")
+    new = [f"{c.table}.{c.column}: {c.fate}, {c.why}" for c in outlook.new_columns]
+    _list(page, "What becomes of new columns", new)
+    _list(page, "What stands in the way", outlook.obstacles or ["nothing"],
+          style="red" if outlook.obstacles else "green")  # fmt: skip
+
+
+_MOST_DRIFT = 10
+_ACTIONS = {
+    "fit": "learn from nothing, then write the target",
+    "warm start": "go on learning from what the bundle holds, then write the target",
+    "generate": "learn nothing, and write the target from the bundle",
+    "stop": "stop: somebody has to decide first",
+}
+
+
+def refresh_report(done: RefreshReport) -> None:
+    """What a run did, and the database that came of it."""
+    page = _Page()
+    page.print(Text(f"Run {done.run}: {done.action}", style="bold"))
+    _list(page, "Why", done.why)
+    report(done.report)
+
+
+def runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """A line for each run, or all that is known of them."""
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    table = _table("Run", "Ended", "Status", "Did", "Seed", "Rows", "Avg 2-way", "Took", "Said",
+                   numbers=["Status", "Seed", "Rows", "Avg 2-way"])  # fmt: skip
+    for run in found:
+        scores, rows = run.get("scores") or {}, run.get("rows") or {}
+        table.add_row(*(Text(printable(str(word))) for word in (
+            run["run"], run.get("ended"), run.get("status"), run.get("action") or "", run.get("seed"),
+            f"{sum(rows.values()):,}" if rows else "",
+            f"{scores['avg 2-way']:.1f}" if scores.get("avg 2-way") is not None else "",
+            show_seconds(sum((run.get("seconds") or {}).values())), run.get("error") or "",
+        )))  # fmt: skip
+    _Page().print(table)
 
 
 def fit_report(report: FitReport) -> None:
@@ -116,7 +170,8 @@ def _list(page: _Page, title: str, lines: Iterable[str], style: str = "") -> Non
     for line in lines:
         grid.add_row("  -", Text(line, style=style))
     if grid.row_count:
-        page.print(Text(title, style="bold"))
+        if title:
+            page.print(Text(title, style="bold"))
         page.print(Padding(grid, (0, 0, 1, 0), expand=False))
 
 

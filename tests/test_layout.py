@@ -23,7 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports", "drift"},
     {"engines"},
     {"model"},
-    {"bundle", "learning", "decoding"},
+    {"bundle", "learning", "decoding", "history", "exposition"},
     {"jobs"},
     {"show"},
     {"options"},

@@ -25,7 +25,7 @@ from ..reports import Clock
 from ..workspace import Workspace
 from .steps import check_file, open_database
 
-__all__ = ["assess_and_show", "evaluate"]
+__all__ = ["assess_and_show", "evaluate", "versions"]
 
 
 def evaluate(
@@ -100,7 +100,7 @@ def assess_and_show(
 ) -> Evaluation:
     """Every figure, and the page that shows them."""
     about = {
-        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "seconds": clock.seconds,
     }  # fmt: skip
     evaluation = assess(
@@ -120,9 +120,10 @@ def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:
         )
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Of this program and of what its figures depend on."""
+    found = {"python": platform.python_version()}
     for name in ("dbsynth", "torch", "numpy", "scikit-learn"):
         with suppress(metadata.PackageNotFoundError):  # run from its folder, without an installation
-            versions[name] = metadata.version(name)
-    return versions
+            found[name] = metadata.version(name)
+    return found

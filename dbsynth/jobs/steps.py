@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from adapters import Adapter
 
 __all__ = [
-    "Learned", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "open_database",
-    "write_target",
+    "Learned", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "load_tables",
+    "open_database", "write_target",
 ]  # fmt: skip
 
 _BATCH_ROWS = 50_000
@@ -116,8 +116,22 @@ def write_target(
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
         tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
+    return load_tables(model, rows, tables, target, settings.seed, load_mode(replace), progress, clock), tables
+
+
+def load_tables(
+    model: DatabaseModel,
+    rows: Mapping[str, int],
+    tables: Mapping[str, pa.Table],
+    target: Adapter,
+    seed: int,
+    mode: Mode,
+    progress: Progress,
+    clock: Clock,
+) -> Report:
+    """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
-    with clock("load"), target.load(schema, load_mode(replace)) as load:
+    with clock("load"), target.load(schema, mode) as load:
         for name, table in tables.items():
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
@@ -129,8 +143,7 @@ def write_target(
         for t in schema.tables
     )
     losses = tuple(target.losses(schema))
-    report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, agree_rates(model))
-    return report, tables
+    return Report(target.url, seed, reports, violations, losses, clock.seconds, agree_rates(model))
 
 
 def load_mode(replace: bool) -> Mode:
