@@ -272,7 +272,7 @@ def _together(mistakes: Iterable[tuple[str, str]], file: Path | None, written: C
 
 
 def _sentence(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
-    name = ".".join(str(part) for part in entry["loc"])
+    name = ".".join(str(part) for part in entry["loc"] if part != "[key]")
     found, kind = entry["input"], entry["type"]
     if kind == "extra_forbidden":
         known = sorted(_fields_around(entry["loc"], model))
@@ -285,6 +285,8 @@ def _sentence(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
         if len(entry["loc"]) == 1:
             return f"{name} is missing; {model.model_fields[name].description}"
         return f"{name.rpartition('.')[0]} says nothing; expected a fate, one of {', '.join(_FATES)}"
+    if kind == "dict_type":
+        return f"{name} is {found!r}: expected a table, such as {{ name = value }}"
     if kind == "model_type":
         return f"{name} is {found!r}: expected a table of settings{' or a fate' if len(entry['loc']) > 2 else ''}"
     close = ""

@@ -100,27 +100,18 @@ def _address(value: Any) -> str:
     return url
 
 
-def _bounds(value: Any) -> Any:
-    """The figures of `fail_under` or `fail_over`, each of a measure that there is."""
-    if not isinstance(value, Mapping):
-        said = f"{value!r} is no table of measures; expected one such as {{ avg_2way = 90 }}"
+def _measure(name: str) -> str:
+    """The name of a measure that there is, and that a run can measure."""
+    try:
+        measure = parse_threshold(f"{name}=0", at_most=True).measure
+    except ConfigError as error:
+        known = [option_name(measure) for measure in ("1-hop", *TERMS)]
+        said = f"there is no measure {name!r}; the measures are {', '.join(known)}{nearest(name, known)}"
+        raise PydanticCustomError("decision", "{said}", {"said": said}) from error
+    if measure in _HOLDOUT:
+        said = "needs real rows that were not learned; ask for it with `dbsynth evaluate --holdout`"
         raise PydanticCustomError("decision", "{said}", {"said": said})
-    wrong = []
-    for name, bound in value.items():
-        number = isinstance(bound, (int, float)) and not isinstance(bound, bool)
-        try:
-            measure = parse_threshold(f"{name}={bound if number else 0}", at_most=True).measure
-        except ConfigError:
-            known = [option_name(measure) for measure in ("1-hop", *TERMS)]
-            wrong.append(f"there is no measure {name!r}; the measures are {', '.join(known)}{nearest(name, known)}")
-            continue
-        if not number:
-            wrong.append(f"{name} is {bound!r}; expected a number")
-        if measure in _HOLDOUT:
-            wrong.append(f"{name} needs real rows that were not learned; ask for it with `dbsynth evaluate --holdout`")
-    if wrong:
-        raise PydanticCustomError("decision", "{said}", {"said": "; ".join(wrong)})
-    return value
+    return name
 
 
 def _inside(value: Any) -> Path:
@@ -135,7 +126,7 @@ def _inside(value: Any) -> Path:
 _Inside = Annotated[Path, BeforeValidator(_inside)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _Url = Annotated[str, BeforeValidator(_address)]
-_Figures = Annotated[dict[str, float], BeforeValidator(_bounds)]
+_Figures = dict[Annotated[str, BeforeValidator(_measure)], float]
 
 
 class Thresholds(BaseModel):

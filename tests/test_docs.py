@@ -80,7 +80,7 @@ def _commands() -> Iterator[str]:
         yield from (line.partition("  #")[0] for line in block.splitlines() if line.startswith("dbsynth "))
     for path in sorted(path for path in (ROOT / "docker").rglob("*") if path.is_file()):
         text = re.sub(r"\\\n[# ]*", "", path.read_text()).replace("$${", "${")
-        yield from re.findall(r"\bdbsynth (?:inspect|fit|generate|clone|demo) .*", text)
+        yield from re.findall(r"\bdbsynth (?:inspect|fit|generate|clone|init|plan|refresh|runs|demo) .*", text)
 
 
 @pytest.mark.parametrize("line", list(_commands()))
