@@ -6,13 +6,14 @@ something else may break whoever reads the target, so a person decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from .config import ColumnDecision, Settings, TableDecision
 from .schema import Column, Schema, Table
 
-__all__ = ["Evolution", "compare_schemas", "never_kept"]
+__all__ = ["Evolution", "compare_schemas", "missing_in", "never_kept", "without"]
 
 _TYPE = ("kind", "native_type", "generated")
 
@@ -138,3 +139,34 @@ def never_kept(
         if invented:
             tables[table.name] = said.model_copy(update={"columns": {**said.columns, **invented}})
     return settings.model_copy(update={"tables": tables})
+
+
+def missing_in(target: Schema, added: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """By table that stands in the target, the new columns that it does not have."""
+    standing = {table.name: table.column_names for table in target.tables}
+    missing = {
+        name: tuple(column for column in columns if column not in standing[name])
+        for name, columns in added.items() if name in standing
+    }  # fmt: skip
+    return {name: columns for name, columns in missing.items() if columns}
+
+
+def without(schema: Schema, missing: Mapping[str, tuple[str, ...]]) -> Schema:
+    """The schema without these columns and without the keys, checks and indexes that name them."""
+
+    def spared(columns: Collection[str], table: str) -> bool:
+        return not set(columns) & set(missing.get(table, ()))
+
+    def cut(table: Table) -> Table:
+        gone = missing.get(table.name, ())
+        named = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in gone) or r"(?!)", re.IGNORECASE)
+        return replace(
+            table,
+            columns=tuple(column for column in table.columns if column.name not in gone),
+            unique_keys=tuple(key for key in table.unique_keys if spared(key.columns, table.name)),
+            checks=tuple(check for check in table.checks if not named.search(check.expression)),
+            indexes=tuple(index for index in table.indexes if spared(index.columns, table.name)),
+        )
+
+    keys = (k for k in schema.foreign_keys if spared(k.columns, k.child) and spared(k.parent_columns, k.parent))
+    return replace(schema, tables=tuple(map(cut, schema.tables)), foreign_keys=tuple(keys))

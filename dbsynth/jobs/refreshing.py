@@ -10,9 +10,9 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 from ..bundle import save_bundle
 from ..decoding import synthesise
 from ..errors import ConnectError, DbsynthError, DecisionError, QualityError, SchemaError, TargetError
+from ..evolution import missing_in, without
 from ..exposition import write_exposition
 from ..history import add_run, read_runs
 from ..job import Job
@@ -58,9 +59,10 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         Workspace() as work,
     ):
         outlook = look(job, source, work, progress, refit=refit)
-        if outlook.plan is not None:
-            _check_target(source, target, outlook)
-        return outlook
+        if outlook.plan is None:
+            return outlook
+        missing = _check_target(source, target, outlook)
+        return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
 
 
 def refresh(
@@ -102,9 +104,9 @@ def _renew(
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
         )
-    _check_target(source, target, outlook)
+    missing = _check_target(source, target, outlook)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
-    for note in (*outlook.notes, *outlook.plan.real_values):
+    for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
     model = outlook.model
     if outlook.action is not Action.GENERATE:
@@ -121,8 +123,10 @@ def _renew(
             shutil.rmtree(unfinished(job.bundle), ignore_errors=True)
     if isinstance(progress, Deadline):
         progress.check("the target was touched")
+    written = replace(model, schema=without(model.schema, missing))
+    tables = {name: table.drop_columns(list(missing.get(name, ()))) for name, table in tables.items()}
     report = load_tables(
-        model, outlook.plan.rows, tables, target, record.seed, load_mode(replace=True), progress, clock
+        written, outlook.plan.rows, tables, target, record.seed, load_mode(replace=True), progress, clock
     )
     record.wrote(report)
     return RefreshReport(record.run, str(outlook.action), outlook.why, report.with_evaluation(evaluation))
@@ -146,14 +150,27 @@ def _reach(url: str, progress: Progress) -> Adapter:
     return open_database(url)
 
 
-def _check_target(source: Adapter, target: Adapter, outlook: Outlook) -> None:
+def _check_target(source: Adapter, target: Adapter, outlook: Outlook) -> dict[str, tuple[str, ...]]:
+    """Raise what a load would; by table the new columns that the target does not have, which are left out."""
     if source.identity == target.identity:
         raise TargetError(
             f"source and target are the same database ({target.url}); name another target, nothing was changed"
         )
     if outlook.plan.obstacles:
         raise SchemaError(" ".join(outlook.plan.obstacles))
-    target.check_target(outlook.plan.schema.declared, load_mode(replace=True))
+    missing: dict[str, tuple[str, ...]] = {}
+    if outlook.added:
+        with suppress(ConnectError):  # a file that the load will make
+            missing = missing_in(target.read_schema(), outlook.added)
+    target.check_target(without(outlook.plan.schema.declared, missing), load_mode(replace=True))
+    return missing
+
+
+def _left_out(missing: Mapping[str, tuple[str, ...]]) -> list[str]:
+    return [
+        f"column {table}.{name} is new, and the target does not have it; it is left out until you add it there"
+        for table, names in missing.items() for name in names
+    ]  # fmt: skip
 
 
 def _learned(job: Job, outlook: Outlook, work: Workspace, progress: Progress) -> DatabaseModel:
