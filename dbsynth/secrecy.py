@@ -70,6 +70,8 @@ def masked_for_file(url: str, variable: str) -> str:
     from adapters.urls import mask, parse_address
 
     spared = _VARIABLE.sub(lambda match: f"dbsynth-variable-{match[1]}-", url)
+    if "://" not in spared:  # all of it is in a variable
+        return url
     secrets = parse_address(spared).secrets
     if not secrets or all(re.fullmatch(r"dbsynth-variable-\w+-", secret) for secret in secrets):
         return url

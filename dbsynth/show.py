@@ -78,7 +78,7 @@ _ACTIONS = {
 def refresh_report(done: RefreshReport) -> None:
     """What a run did, and the database that came of it."""
     page = _Page()
-    page.print(Text(f"Run {done.run}: {done.action}", style="bold"))
+    page.print(_text(f"Run {done.run}: {done.action}", style="bold"))
     _list(page, "Why", done.why)
     report(done.report)
 
@@ -92,7 +92,7 @@ def runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
                    numbers=["Status", "Seed", "Rows", "Avg 2-way"])  # fmt: skip
     for run in found:
         scores, rows = run.get("scores") or {}, run.get("rows") or {}
-        table.add_row(*(Text(printable(str(word))) for word in (
+        table.add_row(*(_text(str(word)) for word in (
             run["run"], run.get("ended"), run.get("status"), run.get("action") or "", run.get("seed"),
             f"{sum(rows.values()):,}" if rows else "",
             f"{scores['avg 2-way']:.1f}" if scores.get("avg 2-way") is not None else "",
@@ -128,7 +128,7 @@ def evaluation(evaluation: Evaluation) -> None:
     _evaluation(page, evaluation)
     _list(page, "Notes", evaluation.notes)
     seconds = evaluation.about["seconds"]
-    page.print(Text(f"Seed {evaluation.about['seed']}; {_times(seconds)}", style="dim"))
+    page.print(_text(f"Seed {evaluation.about['seed']}; {_times(seconds)}", style="dim"))
 
 
 def _evaluation(page: _Page, evaluation: Evaluation) -> None:
@@ -153,6 +153,11 @@ class _Page:
             print(line.rstrip())
 
 
+def _text(content: str, style: str = "") -> Text:
+    """Words that may hold a name of a schema, which must not steer the terminal."""
+    return Text(printable(content), style=style)
+
+
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
@@ -161,17 +166,17 @@ def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
 
 
 def _section(page: _Page, title: str, table: Table) -> None:
-    page.print(Text(title, style="bold"))
+    page.print(_text(title, style="bold"))
     page.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
 def _list(page: _Page, title: str, lines: Iterable[str], style: str = "") -> None:
     grid = Table.grid(padding=(0, 1))
     for line in lines:
-        grid.add_row("  -", Text(line, style=style))
+        grid.add_row("  -", _text(line, style=style))
     if grid.row_count:
         if title:
-            page.print(Text(title, style="bold"))
+            page.print(_text(title, style="bold"))
         page.print(Padding(grid, (0, 0, 1, 0), expand=False))
 
 
@@ -179,7 +184,7 @@ def _tables_of_plan(plan: Plan) -> Table:
     table = _table("Table", "Rows", "Fate", "Refers to", numbers=["Rows"])
     for entry in plan.schema.tables:
         keys = "\n".join(_key(key) for key in plan.schema.foreign_keys_of(entry.name))
-        table.add_row(Text(entry.name), f"{plan.rows[entry.name]:,}", _table_fate(entry.name in plan.kept), Text(keys))
+        table.add_row(_text(entry.name), f"{plan.rows[entry.name]:,}", _table_fate(entry.name in plan.kept), _text(keys))
     return table
 
 
@@ -188,32 +193,32 @@ def _columns_of_plan(plan: Plan) -> Table:
     for name, columns in groupby(plan.columns, key=lambda column: column.table):
         columns = list(columns)
         if name in plan.kept and all(column.fate in ("kept", "generated") for column in columns):
-            table.add_row(Text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
+            table.add_row(_text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
             continue
-        table.add_row(Text(name, style="bold"))
+        table.add_row(_text(name, style="bold"))
         for column in columns:
-            table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
+            table.add_row(_text(f"  {column.column}"), column.kind, _fate(column.fate), _text(column.why))
     return table
 
 
 def _tables_of_report(report: Report) -> Table:
     table = _table("Table", "Real", "Synthetic", "Fate", numbers=["Real", "Synthetic"])
     for entry in report.tables:
-        table.add_row(Text(entry.name), f"{entry.real_rows:,}", f"{entry.rows:,}", _fate(entry.fate))
+        table.add_row(_text(entry.name), f"{entry.real_rows:,}", f"{entry.rows:,}", _fate(entry.fate))
     return table
 
 
 def _rows_learned(report: FitReport) -> Table:
     table = _table("Table", "Rows", numbers=["Rows"])
     for name, rows in report.rows.items():
-        table.add_row(Text(name), f"{rows:,}")
+        table.add_row(_text(name), f"{rows:,}")
     return table
 
 
 def _agree_rates(report: FitReport) -> Table:
     table = _table("Foreign key", "Rate", numbers=["Rate"])
     for name, rate in report.agree_rates.items():
-        table.add_row(Text(str(name)), f"{100 * rate:.1f}")
+        table.add_row(_text(str(name)), f"{100 * rate:.1f}")
     return table
 
 
@@ -224,12 +229,12 @@ def _figures(items: Iterable[Item]) -> Table:
             continue
         words = term(item.measure)
         figures = (show_number(number, words.unit) for number in (item.score, item.reference, words.best))
-        table.add_row(item.measure, *figures, Text(words.meaning))
+        table.add_row(item.measure, *figures, _text(words.meaning))
     return table
 
 
 def _closing(page: _Page, report: Report | FitReport) -> None:
-    page.print(Text(f"Seed {report.seed}; {_times(report.seconds)}", style="dim"))
+    page.print(_text(f"Seed {report.seed}; {_times(report.seconds)}", style="dim"))
     where = getattr(report, "target", None) or getattr(report, "bundle", "")
     page.print(Text.assemble("Written to ", (str(where), "bold")))
 
@@ -245,7 +250,7 @@ def _key(key: ForeignKey) -> str:
 
 
 def _fate(fate: str) -> Text:
-    return Text(fate, style=_FATES.get(fate, ""))
+    return _text(fate, style=_FATES.get(fate, ""))
 
 
 def _table_fate(is_kept: bool) -> Text:
