@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,10 @@ class _Command(click.Command):
         super().__init__(*args, **attributes)
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_a_way = any(isinstance(p.type, click.Choice) for p in self.params if p.name == "replace")
+        return super().parse_args(ctx, list(_with_values(args)) if takes_a_way else args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
@@ -80,6 +84,16 @@ class _Command(click.Command):
         with formatter.section("Example"):
             for line in self.example.splitlines():
                 formatter.write_text(line)
+
+
+def _with_values(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, so that `--replace` takes the word after it for its value only where it is one."""
+    following = [*arguments[1:], ""]
+    for argument, after in zip(arguments, following, strict=True):
+        if argument == "--":
+            break
+        yield f"--replace={_WAYS[0]}" if argument == "--replace" and after not in _WAYS else argument
+    yield from arguments[arguments.index("--") :] if "--" in arguments else ()
 
 
 class _Group(click.Group):
@@ -167,9 +181,12 @@ _OUTPUT = [
 _REPORT = click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
                        help="Write the comparison as one HTML page, pictures and all.")  # fmt: skip
 _HOLDOUT = 0.05
+_WAYS = ["swap", "in-place"]
 _REPLACE = [
-    click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
-]
+    click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
+                 help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
+                      "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip
 
 
 @click.group(
@@ -276,7 +293,7 @@ def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: A
 def clone(
     source: str,
     target: str,
-    replace: bool,
+    replace: str | None,
     no_evaluate: bool,
     extras: bool,
     holdout: bool,
@@ -397,8 +414,6 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
         show.as_json(report)
     elif not quiet:
         show.report(report)
-    if report.violations:
-        raise click.exceptions.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

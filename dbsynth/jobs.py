@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +51,9 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from adapters import Adapter
+    from adapters import Adapter, Violation
+
+    from .schema import Schema
 
 __all__ = [
     "Evaluation",
@@ -69,6 +71,9 @@ __all__ = [
 
 _BATCH_ROWS = 50_000
 
+# What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
+Replace = bool | Literal["swap", "in-place"] | None
+
 
 def inspect(
     url: str,
@@ -78,6 +83,7 @@ def inspect(
 ) -> Plan:
     """What a run would do to a database, and what stands in the way; changes nothing."""
     with closing(open_database(url)) as source, Workspace() as workspace:
+        _note_connections(progress, source)
         schema = source.read_schema()
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
@@ -102,6 +108,7 @@ def fit(
     _check_device(settings.device)
     clock = Clock()
     with closing(open_database(url)) as source, Workspace() as workspace:
+        _note_connections(progress, source)
         model = _learn(source, workspace, settings, progress, clock).model
         with clock("save"):
             save_bundle(model, bundle, replace=replace)
@@ -115,10 +122,14 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
-    replace: bool = False,
+    replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
+
+    Args:
+        replace: True or "swap": the new tables take the place of those with rows, which stand until then; "in-place":
+            the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
@@ -130,7 +141,8 @@ def generate(
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     _check_device(settings.device)
     with closing(open_database(target_url)) as target:
-        target.check_target(model.schema.declared, _mode(replace))
+        _note_connections(progress, target)
+        _check_target(target, model.schema.declared, replace, progress)
         return _write(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
@@ -139,7 +151,7 @@ def clone(
     target_url: str,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     *,
-    replace: bool = False,
+    replace: Replace = False,
     evaluate: bool = True,
     extras: bool = False,
     holdout: float = 0.0,
@@ -149,6 +161,7 @@ def clone(
     """Learn one database and write a synthetic one.
 
     Args:
+        replace: as in `generate`.
         evaluate: compare the synthetic rows with the real ones, once they stand in the target.
         extras: train classifiers for it too: minutes.
         holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
@@ -171,7 +184,8 @@ def clone(
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
-        target.check_target(source.read_schema(), _mode(replace))
+        _note_connections(progress, source, target)
+        _check_target(target, source.read_schema(), replace, progress)
         learned = _learn(source, work, settings, progress, clock, holdout)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         report, tables = _write(learned.model, learned.rows, target, grown, replace, progress, clock)
@@ -225,6 +239,7 @@ def evaluate(
     with ExitStack() as stack:
         databases = [stack.enter_context(closing(open_database(url)))
                      for url in (real_url, synthetic_url, holdout_url) if url is not None]  # fmt: skip
+        _note_connections(progress, *databases)
         spaces = [stack.enter_context(Workspace()) for _ in databases]
         with clock("read"):
             schemas = [database.read_schema() for database in databases]
@@ -368,7 +383,7 @@ def _write(
     rows: Mapping[str, int],
     target: Adapter,
     settings: Settings,
-    replace: bool,
+    replace: Replace,
     progress: Progress,
     clock: Clock,
 ) -> tuple[Report, dict[str, pa.Table]]:
@@ -381,19 +396,41 @@ def _write(
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
                 load.write_rows(schema.table(name), counted(batches, advance))
-    with clock("validate"), progress.stage("validating"):
-        violations = tuple(target.validate(schema))
+        with progress.stage("validating"):
+            _refuse_violations(load.validate(), target)
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
     )
     losses = tuple(target.losses(schema))
-    report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, _agree_rates(model))
+    report = Report(target.url, settings.seed, reports, losses, clock.seconds, _agree_rates(model))
     return report, tables
 
 
-def _mode(replace: bool) -> Mode:
-    return Mode.REPLACE if replace else Mode.CREATE
+def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None:
+    """Before anybody sees the rows."""
+    if violations:
+        broken = [f"{v.constraint!r} of table {v.table!r} ({v.rows} rows)" for v in violations[:5]]
+        raise TargetError(
+            f"the new rows break {', '.join(broken)}{' …' if len(violations) > 5 else ''}; {target.url} is left as it "
+            "was: this is a fault of dbsynth, please report it with the schema"
+        )
+
+
+def _mode(replace: Replace) -> Mode:
+    modes = {False: Mode.CREATE, True: Mode.REPLACE, "swap": Mode.REPLACE, "in-place": Mode.IN_PLACE}
+    return modes[replace or False]
+
+
+def _note_connections(progress: Progress, *databases: Adapter) -> None:
+    for database in databases:
+        if database.unverified:
+            progress.note(database.unverified)
+
+
+def _check_target(target: Adapter, schema: Schema, replace: Replace, progress: Progress) -> None:
+    for note in target.check_target(schema, _mode(replace)):
+        progress.note(note)
 
 
 def _agree_rates(model: DatabaseModel) -> dict[str, float]:

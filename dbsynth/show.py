@@ -63,8 +63,6 @@ def report(report: Report) -> None:
     if report.evaluation is not None:
         _evaluation(page, report.evaluation)
     _list(page, "What the target cannot carry", report.losses)
-    broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
-    _list(page, "Constraints the target finds broken", broken, style="red")
     _closing(page, report)
 
 
