@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_a_way = any(isinstance(p.type, click.Choice) for p in self.params if p.name == "replace")
+        return super().parse_args(ctx, list(_with_values(args)) if takes_a_way else args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
@@ -76,6 +80,16 @@ class Command(click.Command):
         with formatter.section("Example"):
             for line in self.example.splitlines():
                 formatter.write_text(line)
+
+
+def _with_values(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, so that `--replace` takes the word after it for its value only where it is one."""
+    following = [*arguments[1:], ""]
+    for argument, after in zip(arguments, following, strict=True):
+        if argument == "--":
+            break
+        yield f"--replace={_WAYS[0]}" if argument == "--replace" and after not in _WAYS else argument
+    yield from arguments[arguments.index("--") :] if "--" in arguments else ()
 
 
 class Group(click.Group):
@@ -174,6 +188,9 @@ RUN = [
                  help="Write the run's figures in Prometheus' text format."),
 ]
 HOLDOUT = 0.05
+_WAYS = ["swap", "in-place"]
 REPLACE = [
-    click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
-]
+    click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
+                 help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
+                      "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip

@@ -6,12 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .quality.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from adapters import Violation
 
 __all__ = ["Clock", "FitReport", "RefreshReport", "Report", "TableReport"]
 
@@ -42,15 +39,18 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint."""
+    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint.
+
+    There are no violations: had there been any, there would be no database.
+    """
 
     target: str  # with the password masked
     seed: int
     tables: tuple[TableReport, ...]
-    violations: tuple[Violation, ...]
     losses: tuple[str, ...]
     seconds: Mapping[str, float]
     agree_rates: Mapping[str, float] = field(default_factory=dict)
+    violations: tuple[()] = ()
     evaluation: Evaluation | None = None
 
     @property
@@ -86,7 +86,7 @@ class RefreshReport:
 
 def _plain(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: [asdict(entry) for entry in value] if name in ("tables", "violations") else value
+        name: [asdict(entry) for entry in value] if name == "tables" else value
         for name, value in parts.items()
     }
 

@@ -117,8 +117,6 @@ def report(report: Report) -> None:
     if report.evaluation is not None:
         _evaluation(page, report.evaluation)
     _list(page, "What the target cannot carry", report.losses)
-    broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
-    _list(page, "Constraints the target finds broken", broken, style="red")
     _closing(page, report)
 
 
@@ -184,7 +182,8 @@ def _tables_of_plan(plan: Plan) -> Table:
     table = _table("Table", "Rows", "Fate", "Refers to", numbers=["Rows"])
     for entry in plan.schema.tables:
         keys = "\n".join(_key(key) for key in plan.schema.foreign_keys_of(entry.name))
-        table.add_row(_text(entry.name), f"{plan.rows[entry.name]:,}", _table_fate(entry.name in plan.kept), _text(keys))
+        fate = _table_fate(entry.name in plan.kept)
+        table.add_row(_text(entry.name), f"{plan.rows[entry.name]:,}", fate, _text(keys))
     return table
 
 

@@ -18,7 +18,17 @@ from ..reports import Clock, FitReport, Report
 from ..shop import build_shop
 from ..workspace import Workspace
 from .evaluating import assess_and_show
-from .steps import agree_rates, check_device, check_file, learn_source, load_mode, open_database, write_target
+from .steps import (
+    Replace,
+    agree_rates,
+    check_device,
+    check_file,
+    check_target,
+    learn_source,
+    note_connections,
+    open_database,
+    write_target,
+)
 
 __all__ = ["clone", "demo", "fit", "generate", "inspect"]
 
@@ -31,6 +41,7 @@ def inspect(
 ) -> Plan:
     """What a run would do to a database, and what stands in the way; changes nothing."""
     with closing(open_database(url)) as source, Workspace() as workspace:
+        note_connections(progress, source)
         schema = source.read_schema()
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
@@ -55,6 +66,7 @@ def fit(
     check_device(settings.device)
     clock = Clock()
     with closing(open_database(url)) as source, Workspace() as workspace:
+        note_connections(progress, source)
         model = learn_source(source, workspace, settings, progress, clock).model
         with clock("save"):
             save_bundle(model, bundle, replace=replace)
@@ -68,10 +80,14 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
-    replace: bool = False,
+    replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
+
+    Args:
+        replace: True or "swap": the new tables take the place of those with rows, which stand until then; "in-place":
+            the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
@@ -83,7 +99,8 @@ def generate(
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     check_device(settings.device)
     with closing(open_database(target_url)) as target:
-        target.check_target(model.schema.declared, load_mode(replace))
+        note_connections(progress, target)
+        check_target(target, model.schema.declared, replace, progress)
         return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
@@ -92,7 +109,7 @@ def clone(
     target_url: str,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     *,
-    replace: bool = False,
+    replace: Replace = False,
     evaluate: bool = True,
     extras: bool = False,
     holdout: float = 0.0,
@@ -102,6 +119,7 @@ def clone(
     """Learn one database and write a synthetic one.
 
     Args:
+        replace: as in `generate`.
         evaluate: compare the synthetic rows with the real ones, once they stand in the target.
         extras: train classifiers for it too: minutes.
         holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
@@ -124,7 +142,8 @@ def clone(
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
-        target.check_target(source.read_schema(), load_mode(replace))
+        note_connections(progress, source, target)
+        check_target(target, source.read_schema(), replace, progress)
         learned = learn_source(source, work, settings, progress, clock, holdout)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)

@@ -23,7 +23,7 @@ from ..quality.report.distributions import distributions
 from ..reading import take_snapshot
 from ..reports import Clock
 from ..workspace import Workspace
-from .steps import check_file, open_database
+from .steps import check_file, note_connections, open_database
 
 __all__ = ["assess_and_show", "evaluate", "versions"]
 
@@ -62,6 +62,7 @@ def evaluate(
     with ExitStack() as stack:
         databases = [stack.enter_context(closing(open_database(url)))
                      for url in (real_url, synthetic_url, holdout_url) if url is not None]  # fmt: skip
+        note_connections(progress, *databases)
         spaces = [stack.enter_context(Workspace()) for _ in databases]
         with clock("read"):
             schemas = [database.read_schema() for database in databases]

@@ -35,7 +35,7 @@ from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
 from .evaluating import assess_and_show, versions
 from .outlook import Action, Outlook, look
-from .steps import check_device, load_mode, load_tables, open_database
+from .steps import check_device, check_target, load_tables, note_connections, open_database
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -58,10 +58,11 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         closing(open_database(job.target)) as target,
         Workspace() as work,
     ):
+        _two(source, target)
         outlook = look(job, source, work, progress, refit=refit)
         if outlook.plan is None:
             return outlook
-        missing = _check_target(source, target, outlook)
+        missing = _check_target(job, source, target, outlook, progress)
         return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
 
 
@@ -90,7 +91,10 @@ def refresh(
             closing(_reach(job.target, progress)) as target,
             Workspace() as work,
         ):
-            return _renew(job, source, target, work, progress, record, refit)
+            _two(source, target)
+            note_connections(progress, source, target)
+            with target.lock():
+                return _renew(job, source, target, work, progress, record, refit)
 
 
 def _renew(
@@ -104,7 +108,7 @@ def _renew(
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
         )
-    missing = _check_target(source, target, outlook)
+    missing = _check_target(job, source, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
     for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
@@ -126,7 +130,7 @@ def _renew(
     written = replace(model, schema=without(model.schema, missing))
     tables = {name: table.drop_columns(list(missing.get(name, ()))) for name, table in tables.items()}
     report = load_tables(
-        written, outlook.plan.rows, tables, target, record.seed, load_mode(replace=True), progress, clock
+        written, outlook.plan.rows, tables, target, record.seed, job.replace, progress, clock
     )
     record.wrote(report)
     return RefreshReport(record.run, str(outlook.action), outlook.why, report.with_evaluation(evaluation))
@@ -150,19 +154,24 @@ def _reach(url: str, progress: Progress) -> Adapter:
     return open_database(url)
 
 
-def _check_target(source: Adapter, target: Adapter, outlook: Outlook) -> dict[str, tuple[str, ...]]:
-    """Raise what a load would; by table the new columns that the target does not have, which are left out."""
+def _two(source: Adapter, target: Adapter) -> None:
     if source.identity == target.identity:
         raise TargetError(
             f"source and target are the same database ({target.url}); name another target, nothing was changed"
         )
+
+
+def _check_target(
+    job: Job, source: Adapter, target: Adapter, outlook: Outlook, progress: Progress
+) -> dict[str, tuple[str, ...]]:
+    """Raise what a load would; by table the new columns that the target does not have, which are left out."""
     if outlook.plan.obstacles:
         raise SchemaError(" ".join(outlook.plan.obstacles))
     missing: dict[str, tuple[str, ...]] = {}
     if outlook.added:
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
-    target.check_target(without(outlook.plan.schema.declared, missing), load_mode(replace=True))
+    check_target(target, without(outlook.plan.schema.declared, missing), job.replace, progress)
     return missing
 
 
@@ -236,7 +245,6 @@ class _Record:
 
     def wrote(self, report: Report) -> None:
         self.told["rows"] = {table.name: table.rows for table in report.tables}
-        self.told["violations"] = len(report.violations)
 
     @contextmanager
     def written(self) -> Iterator[None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import torch
 
 from ..config import Settings
 from ..decoding import synthesise
-from ..errors import ConfigError
+from ..errors import ConfigError, TargetError
 from ..learning import learn
 from ..model import DatabaseModel
 from ..plan import Plan, make_plan
@@ -34,12 +34,17 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from adapters import Adapter
+    from adapters import Adapter, Violation
+
+    from ..schema import Schema
 
 __all__ = [
-    "Learned", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "load_tables",
-    "open_database", "write_target",
+    "Learned", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source", "load_tables",
+    "mode_of", "note_connections", "open_database", "write_target",
 ]  # fmt: skip
+
+# What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
+Replace = bool | Literal["swap", "in-place"] | None
 
 _BATCH_ROWS = 50_000
 
@@ -109,14 +114,14 @@ def write_target(
     rows: Mapping[str, int],
     target: Adapter,
     settings: Settings,
-    replace: bool,
+    replace: Replace,
     progress: Progress,
     clock: Clock,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
         tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
-    return load_tables(model, rows, tables, target, settings.seed, load_mode(replace), progress, clock), tables
+    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
 
 
 def load_tables(
@@ -125,29 +130,52 @@ def load_tables(
     tables: Mapping[str, pa.Table],
     target: Adapter,
     seed: int,
-    mode: Mode,
+    replace: Replace,
     progress: Progress,
     clock: Clock,
 ) -> Report:
     """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
-    with clock("load"), target.load(schema, mode) as load:
+    with clock("load"), target.load(schema, mode_of(replace)) as load:
         for name, table in tables.items():
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
                 load.write_rows(schema.table(name), counted(batches, advance))
-    with clock("validate"), progress.stage("validating"):
-        violations = tuple(target.validate(schema))
+        with progress.stage("validating"):
+            _refuse_violations(load.validate(), target)
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
     )
     losses = tuple(target.losses(schema))
-    return Report(target.url, seed, reports, violations, losses, clock.seconds, agree_rates(model))
+    return Report(target.url, seed, reports, losses, clock.seconds, agree_rates(model))
 
 
-def load_mode(replace: bool) -> Mode:
-    return Mode.REPLACE if replace else Mode.CREATE
+def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None:
+    """Before anybody sees the rows."""
+    if violations:
+        broken = [f"{v.constraint!r} of table {v.table!r} ({v.rows} rows)" for v in violations[:5]]
+        raise TargetError(
+            f"the new rows break {', '.join(broken)}{' …' if len(violations) > 5 else ''}; {target.url} is left as it "
+            "was: this is a fault of dbsynth, please report it with the schema"
+        )
+
+
+def mode_of(replace: Replace) -> Mode:
+    modes = {False: Mode.CREATE, True: Mode.REPLACE, "swap": Mode.REPLACE, "in-place": Mode.IN_PLACE}
+    return modes[replace or False]
+
+
+def note_connections(progress: Progress, *databases: Adapter) -> None:
+    for database in databases:
+        if database.unverified:
+            progress.note(database.unverified)
+
+
+def check_target(target: Adapter, schema: Schema, replace: Replace, progress: Progress) -> None:
+    """Raise what a load would, and say what a user should know before it."""
+    for note in target.check_target(schema, mode_of(replace)):
+        progress.note(note)
 
 
 def agree_rates(model: DatabaseModel) -> dict[str, float]:
