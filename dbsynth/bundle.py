@@ -48,7 +48,7 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 2
+VERSION = 3
 _CLASSES = {
     c.__name__: c
     for c in (

@@ -369,9 +369,10 @@ def test_a_scale_is_above_nothing(bundle: Path, tmp_path: Path, run: Run) -> Non
 
 _SLOW = textwrap.dedent("""
     import sys, time
-    from dbsynth import cli, jobs
+    from dbsynth import cli
+    from dbsynth.jobs import cloning, steps
 
-    write, counted = jobs._write, jobs.counted
+    write, counted = steps.write_target, steps.counted
 
     def slowly(batches, advance):
         for batch in counted(batches, advance):
@@ -380,10 +381,10 @@ _SLOW = textwrap.dedent("""
             time.sleep(60)
 
     def write_slowly(*arguments):
-        jobs.counted = slowly
+        steps.counted = slowly
         return write(*arguments)
 
-    jobs._write = write_slowly
+    cloning.write_target = write_slowly
     cli.main()
 """)
 

@@ -26,6 +26,7 @@ FLOORS = [
     {"bundle", "learning", "decoding"},
     {"jobs"},
     {"secrecy", "show"},
+    {"options"},
     {"cli"},
     {"__main__"},
 ]

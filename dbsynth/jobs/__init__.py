@@ -1,0 +1,25 @@
+"""The verbs, for the command line and Python alike: inspect, fit, generate, clone, evaluate, demo.
+
+This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of
+SQL. `steps` holds what the verbs share.
+"""
+
+from ..plan import Plan
+from ..quality.evaluation import Evaluation
+from ..reports import FitReport, Report, TableReport
+from .cloning import clone, demo, fit, generate, inspect
+from .evaluating import evaluate
+
+__all__ = [
+    "Evaluation",
+    "FitReport",
+    "Plan",
+    "Report",
+    "TableReport",
+    "clone",
+    "demo",
+    "evaluate",
+    "fit",
+    "generate",
+    "inspect",
+]

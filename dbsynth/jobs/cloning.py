@@ -1,0 +1,205 @@
+"""Learn a database and write synthetic ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..bundle import load_bundle, save_bundle
+from ..config import Settings, make_settings
+from ..errors import BundleError, SchemaError, TargetError
+from ..plan import Plan, make_plan
+from ..progress import QUIET, Progress
+from ..quality.comparison import Comparison
+from ..reading import take_snapshot
+from ..relations import with_virtual_keys
+from ..reports import Clock, FitReport, Report
+from ..schema import Schema
+from ..shop import build_shop
+from ..workspace import Workspace
+from .evaluating import assess_and_show
+from .steps import (
+    Mode,
+    Replace,
+    agree_rates,
+    check_device,
+    check_file,
+    check_target,
+    learn_source,
+    note_connections,
+    open_database,
+    source_schema,
+    write_target,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from adapters import Adapter
+
+__all__ = ["clone", "demo", "fit", "generate", "inspect"]
+
+
+def inspect(
+    url: str,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    target_url: str | None = None,
+    progress: Progress = QUIET,
+) -> Plan:
+    """What a run would do to a database, and what stands in the way; changes nothing.
+
+    Args:
+        target_url: where the synthetic rows would go: what it cannot be given, and whether it takes them. None: a
+            target of the source's own kind.
+    """
+    with closing(open_database(url)) as source, Workspace() as workspace, ExitStack() as stack:
+        target = source if target_url is None else stack.enter_context(closing(open_database(target_url)))
+        note_connections(progress, source)
+        schema = source_schema(source, settings)
+        rows = take_snapshot(source, schema, workspace, progress)
+        schema = with_virtual_keys(schema, workspace.read, settings)
+        plan = make_plan(schema, workspace.read, rows, settings)
+        refusal = None if target is source else _refusal(target, schema)
+        if refusal is not None:
+            return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
+        return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
+
+
+def _refusal(target: Adapter, schema: Schema) -> str | None:
+    """Why a target would refuse the rows; None where it takes them."""
+    try:
+        target.check_target(schema, Mode.CREATE)
+    except (SchemaError, TargetError) as error:
+        return str(error)
+    return None
+
+
+def fit(
+    url: str,
+    bundle: Path,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    progress: Progress = QUIET,
+    replace: bool = False,
+) -> FitReport:
+    """Learn a database and write the bundle ``bundle``.
+
+    Raises:
+        DbsynthError: see the tree in `errors`; nothing is written then.
+    """
+    if bundle.exists() and not replace:
+        raise BundleError(f"{bundle} exists already; choose another path, or --replace")
+    check_device(settings.device)
+    clock = Clock()
+    with closing(open_database(url)) as source, Workspace() as workspace:
+        note_connections(progress, source)
+        model = learn_source(source, workspace, settings, progress, clock).model
+        with clock("save"):
+            save_bundle(model, bundle, replace=replace)
+    return FitReport(str(bundle), settings.seed, model.rows, agree_rates(model), clock.seconds)
+
+
+def generate(
+    bundle: Path,
+    target_url: str,
+    *,
+    scale: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    replace: Replace = False,
+    progress: Progress = QUIET,
+) -> Report:
+    """Write a synthetic database from a bundle; what is None is as it was fitted.
+
+    Args:
+        replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
+            the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
+
+    Raises:
+        DbsynthError: see the tree in `errors`; the target is as it was then.
+    """
+    clock = Clock()
+    with clock("open"):
+        model = load_bundle(bundle)
+    chosen = {"scale": scale, "seed": seed, "device": device}
+    settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
+    check_device(settings.device)
+    with closing(open_database(target_url)) as target:
+        note_connections(progress, target)
+        check_target(target, model.schema, replace, progress)
+        return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
+
+
+def clone(
+    source_url: str,
+    target_url: str,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    replace: Replace = False,
+    evaluate: bool = True,
+    extras: bool = False,
+    holdout: float = 0.0,
+    page: Path | None = None,
+    progress: Progress = QUIET,
+) -> Report:
+    """Learn one database and write a synthetic one.
+
+    Args:
+        replace: as in `generate`.
+        evaluate: compare the synthetic rows with the real ones, once they stand in the target.
+        extras: train classifiers for it too: minutes.
+        holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
+            them, so that privacy can be measured against rows that were never learned. The synthetic database is as
+            large as the source all the same.
+        page: where the evaluation is written as an HTML page; None: nowhere.
+
+    Raises:
+        DbsynthError: see the tree in `errors`; the target is as it was then.
+    """
+    check_device(settings.device)
+    check_file(page)
+    clock = Clock()
+    with (
+        closing(open_database(source_url)) as source,
+        closing(open_database(target_url)) as target,
+        Workspace() as work,
+    ):
+        if source.identity == target.identity:
+            raise TargetError(
+                f"source and target are the same database ({target.url}); name another target, nothing was changed"
+            )
+        schema = source_schema(source, settings)
+        note_connections(progress, source, target)
+        check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
+        for loss in target.losses(schema):
+            progress.note(loss)
+        learned = learn_source(source, work, settings, progress, clock, holdout)
+        grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
+        report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)
+        if not evaluate:
+            return report
+        with clock("compare"):
+            plan, real = learned.plan, {name: learned.read(name) for name in tables}
+            held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
+            comparison = Comparison.of(
+                plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
+            )
+        about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
+        evaluation = assess_and_show(
+            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras,
+            notes=(*plan.real_values, *plan.notes),
+        )
+    return dataclasses.replace(report, evaluation=evaluation, seconds=clock.seconds)
+
+
+def demo(
+    folder: Path,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    *,
+    progress: Progress = QUIET,
+) -> Report:
+    """Build a small shop in ``folder``, clone it into a second SQLite file beside it, and compare."""
+    source, target = folder / "shop.db", folder / "synthetic.db"
+    build_shop(source, settings.seed)
+    return clone(f"sqlite:///{source}", f"sqlite:///{target}", settings, replace=True, progress=progress)
