@@ -239,7 +239,7 @@ def _load_settings(options: dict[str, Any]) -> Any:
 
     path = options.pop("config")
     # A flag that was not given, and a list that is empty, leave the file's word.
-    options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk")}
+    options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk", "encrypt_workspace")}
     return load_settings(path, **options)
 
 

@@ -131,6 +131,8 @@ class Settings(BaseModel):
     preset: str = "fast"
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
+    workspace: str | None = None  # folder in which the real rows are kept while a job runs; None: the system's
+    encrypt_workspace: bool = False  # with a key that is in memory only; needs memory for the largest tables
 
     # what becomes of tables
     keep: tuple[str, ...] = ()  # tables copied as they are

@@ -53,7 +53,11 @@ def inspect(
         target_url: where the synthetic rows would go: what it cannot be given, and whether it takes them. None: a
             target of the source's own kind.
     """
-    with closing(open_database(url)) as source, Workspace() as workspace, ExitStack() as stack:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+        ExitStack() as stack,
+    ):
         target = source if target_url is None else stack.enter_context(closing(open_database(target_url)))
         note_connections(progress, source)
         schema = source_schema(source, settings)
@@ -92,7 +96,10 @@ def fit(
         raise BundleError(f"{bundle} exists already; choose another path, or --replace")
     check_device(settings.device)
     clock = Clock()
-    with closing(open_database(url)) as source, Workspace() as workspace:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+    ):
         note_connections(progress, source)
         model = learn_source(source, workspace, settings, progress, clock).model
         with clock("save"):
@@ -163,7 +170,7 @@ def clone(
     with (
         closing(open_database(source_url)) as source,
         closing(open_database(target_url)) as target,
-        Workspace() as work,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
         if source.identity == target.identity:
             raise TargetError(
