@@ -23,6 +23,8 @@ from .mysql_lock import take_lock
 from .mysql_rows import STAGING_MARK, is_geometry
 from .mysql_schema import Query, read_schema
 from .mysql_wire import read_batches
+from .objects import left_behind
+from .standing import refuse_misfits
 from .translation import translate
 from .urls import Address, is_local
 
@@ -96,13 +98,26 @@ class MySQLAdapter:
             yield MySQLSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return self._in_own_words(schema)[1]
+        return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> list[str]:
-        schema, _ = self._in_own_words(schema)
+        wanted, _ = self._in_own_words(schema.declared)
         with closing(self._connect()) as connection, self._errors(TargetError):
-            refuse(partial(_query, connection), self.database, schema, mode)
+            query = partial(_query, connection)
+            refuse_misfits(schema, wanted, read_schema(query, self.database, probe=False), MYSQL)
+            standing = refuse(query, self.database, wanted, mode)
+        if not set(wanted.table_names) & set(standing.table_names):
+            self._rehearse(wanted)
         return []
+
+    def _rehearse(self, schema: Schema) -> None:
+        """Create everything without a row in a staging database, and drop that: what the server refuses it says now."""
+        with self.lock(), closing(self._connect()) as connection, self._errors(TargetError):
+            query = partial(_query, connection)
+            try:
+                StagedLoad(connection, query, self.database, schema, Mode.CREATE).prepare()
+            finally:
+                remove_leftovers(query, self.database)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -202,6 +217,10 @@ class _Writing:
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         with self._adapter._errors(TargetError):
             return self._load.write_rows(table, batches)
+
+    @property
+    def losses(self) -> list[str]:
+        return self._load.losses
 
     def validate(self) -> list[Violation]:
         with self._adapter._errors(TargetError):

@@ -29,8 +29,10 @@ from .base import Mode, Violation
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
+from .mysql_objects import create_objects
 from .mysql_rows import RowWriter
 from .mysql_schema import BASE_TABLES, Query, read_schema
+from .objects import losses_of
 
 __all__ = ["InPlaceLoad", "StagedLoad", "refuse", "remove_leftovers"]
 
@@ -97,6 +99,7 @@ class InPlaceLoad:
         self._query = query
         self._database = database
         self._schema = schema
+        self.losses: list[str] = []
 
     def prepare(self) -> None:
         """Take the old rows out of the transaction's view."""
@@ -127,6 +130,7 @@ class InPlaceLoad:
         self.complete()
         self._connection.commit()
         self._connection.autocommit(True)
+        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
 
 
 class StagedLoad:
@@ -141,6 +145,7 @@ class StagedLoad:
         self._staging = _staging_prefix(database) + secrets.token_hex(4)
         self._old = self._staging + "_old"
         self._standing: Schema | None = None
+        self.losses: list[str] = []
         self._outside: list[_Reference] = []  # foreign keys of tables outside the load to tables in it
         self._complete = False
 
@@ -227,6 +232,8 @@ class StagedLoad:
         self._query(f"USE {MYSQL.quote(self._database)}")
         self._patiently([undo for undo, _ in steps] + [f"RENAME TABLE {', '.join(moves)}"], [r for _, r in steps])
         remove_leftovers(self._query, self._database)
+        # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
+        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
 
     @property
     def _replaced(self) -> list[str]:

@@ -11,14 +11,16 @@ from typing import Any
 import pyarrow as pa
 
 from dbsynth.errors import DbsynthError, TargetError
-from dbsynth.schema import Schema, Table
+from dbsynth.schema import DatabaseObject, Schema, Table
 
 from .base import Mode, Violation
 from .checks import count_violations, elsewhere, refuse_rows, refuse_shape
 from .ddl import POSTGRES, add_foreign_key, create_indexes, create_table
+from .objects import losses_of
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, as_csv, copy_in
 from .postgres_lock import lock_tables
+from .postgres_objects import create_early, create_late, fill, to_create
 from .postgres_swap import Swap, obstacles
 
 __all__ = ["PostgresLoad", "Target"]
@@ -38,6 +40,8 @@ class PostgresLoad:
         self._target = Target(connection)
         self._restore: list[str] = []  # statements that give standing tables back what was taken from them
         self._new: list[Table] = []
+        self._waiting: list[DatabaseObject] = []  # what is still to be created beside the tables
+        self.losses: list[str] = []
         self._swap: Swap | None = None
         self._places: dict[str, str] = {}  # by table name, the schema in which its new rows stand for now
         self._complete = False
@@ -46,6 +50,7 @@ class PostgresLoad:
         """Create what is missing, and a place for the rows that replace others."""
         standing = self._target.refuse(self._schema, self._mode)
         self._new = [table for table in self._schema.tables if table.name not in self._target.schema.table_names]
+        self._waiting = to_create(self._schema.objects, self._target.schema.objects)
         if standing and self._mode is Mode.REPLACE and not self._target.in_the_way(standing):
             self._swap = Swap(self._connection, standing)
             self._swap.build()
@@ -79,10 +84,12 @@ class PostgresLoad:
     def _create(self) -> None:
         for namespace in dict.fromkeys(table.namespace for table in self._new if table.namespace):
             self._run(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES.quote(namespace)}")
+        self._waiting = create_early(self._connection, self._waiting)
         for kind in self._schema.types if self._new else ():
             always = kind.definition.startswith(("CREATE EXTENSION", "CREATE SCHEMA"))
             if always or not self._exists("to_regtype", kind.name):
                 self._run(kind.definition)
+        self._waiting = create_early(self._connection, self._waiting)
         for table in self._new:
             owned = {}
             for column in table.columns:
@@ -102,11 +109,13 @@ class PostgresLoad:
             for what, name, comment in comments:
                 if comment:
                     self._run(f"COMMENT ON {what} {name} IS {POSTGRES.literal(comment)}")
+        self._waiting = create_early(self._connection, self._waiting)
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """COPY FROM in CSV; generated columns among the batches' are left out."""
         table = self._schema.table(table.name)
-        is_ours = table in self._new or table.name in self._places
+        is_partitioned = bool(table.options)
+        is_ours = not is_partitioned and (table in self._new or table.name in self._places)
         place = elsewhere(table, self._places.get(table.name))
         written, copy, open_columns = 0, None, None
         with self._errors(TargetError), self._connection.cursor() as cursor:
@@ -144,6 +153,8 @@ class PostgresLoad:
             return
         self._complete = True
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        with self._swap.seen_first() if self._swap else nullcontext():
+            self._waiting = fill(self._connection, self._waiting)
         for table in self._new:
             if table.primary_key:  # an index over all rows at once takes less time than one that grows with them
                 name, columns = POSTGRES.table_name(table), POSTGRES.quote_all(table.primary_key)
@@ -168,6 +179,7 @@ class PostgresLoad:
             for sequence, number in following.items():  # RESTART, unlike setval, is undone by a rollback
                 name = scalar(self._connection, "SELECT %s::oid::regclass::text", [sequence])
                 self._run(f"ALTER SEQUENCE {name} RESTART WITH {number}")
+            self.losses = losses_of(create_late(self._connection, self._waiting))
 
     def _add_foreign_keys(self, *, to_old: bool) -> None:
         """The keys of new tables: those to tables whose new form is not in its place yet come later."""

@@ -62,6 +62,16 @@ class Swap:
             for target in row["targets"] or ():
                 self._run(f"ALTER TABLE {self._new(row)} ALTER COLUMN {target}")
 
+    @contextmanager
+    def seen_first(self) -> Iterator[None]:
+        """Statements that name a table without its schema mean the new one."""
+        path = scalar(self._connection, "SELECT current_setting('search_path')")
+        staging = self._staging.get(scalar(self._connection, "SELECT current_schema()"))
+        if staging:
+            self._connection.execute("SELECT set_config('search_path', %s, true)", [f"{staging}, {path}"])
+        yield
+        self._connection.execute("SELECT set_config('search_path', %s, true)", [path])
+
     def complete(self) -> None:
         """Keys, indexes, references among the new tables, statistics: what takes time and disturbs nobody."""
         rows = {row["oid"]: row for row in self._tables}
@@ -338,8 +348,9 @@ _REPLAY = """
         FROM load JOIN pg_publication_rel r ON r.prrelid = load.oid JOIN pg_publication p ON p.oid = r.prpubid
         UNION ALL
         SELECT 6, v.oid, format('CREATE OR REPLACE VIEW %%I.%%I', n.nspname, v.relname)
-               || coalesce(format(' WITH (%%s)', (SELECT string_agg(format('%%s=%%L', split_part(o, '=', 1),
-                      substr(o, strpos(o, '=') + 1)), ', ') FROM unnest(v.reloptions) o)), '')
+               || coalesce((SELECT ' WITH (' || string_agg(format('%%s=%%L', split_part(o, '=', 1),
+                                                                  substr(o, strpos(o, '=') + 1)), ', ') || ')'
+                            FROM unnest(v.reloptions) o), '')
                || ' AS ' || pg_get_viewdef(v.oid)
         FROM pg_class v JOIN pg_namespace n ON n.oid = v.relnamespace
         WHERE v.relkind = 'v' AND EXISTS (

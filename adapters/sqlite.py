@@ -15,11 +15,13 @@ from dbsynth.schema import Schema, Table
 
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .ddl import SQLITE
+from .objects import left_behind
 from .sqlite_aside import Aside, connect, needs_file
 from .sqlite_catalog import read_schema
 from .sqlite_load import BATCH_ROWS, SQLiteLoad, refuse, violations
 from .sqlite_lock import hold
 from .sqlite_values import to_arrow
+from .standing import refuse_misfits
 from .translation import translate
 from .urls import Address
 
@@ -78,17 +80,29 @@ class SQLiteAdapter:
             yield SQLiteSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, SQLITE)[1]
+        return [*translate(schema, SQLITE)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> list[str]:
+        wanted, _ = translate(schema.declared, SQLITE)
+        standing: list[str] = []
         if self._path.exists():
             if not os.access(self._path, os.W_OK):
                 raise TargetError(f"the SQLite file {str(self._path)!r} may not be written")
             with self._reading(TargetError) as connection:
-                refuse(connection, translate(schema, SQLITE)[0], mode)
+                refuse_misfits(schema, wanted, read_schema(connection, scan=False), SQLITE)
+                standing = refuse(connection, wanted, mode)
         elif not os.access(self._path.absolute().parent, os.W_OK):
             raise TargetError(f"no file can be made in the folder {str(self._path.absolute().parent)!r}")
+        if not standing:
+            self._rehearse(wanted)
         return []
+
+    def _rehearse(self, schema: Schema) -> None:
+        """Create everything without a row, in memory: what SQLite refuses it refuses now."""
+        with self._errors(TargetError), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            load = SQLiteLoad(self, connection, schema.tables_only, Mode.CREATE, decode_other=False)
+            load.prepare()
+            load.complete()
 
     @contextmanager
     def lock(self) -> Iterator[None]:

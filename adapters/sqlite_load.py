@@ -15,7 +15,9 @@ from dbsynth.schema import Schema, Table
 from .base import Mode, Violation
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import SQLITE, create_indexes, create_table
+from .objects import losses_of
 from .sqlite_catalog import read_schema
+from .sqlite_objects import create_objects
 from .sqlite_values import to_sqlite
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class SQLiteLoad:
         self._new: list[Table] = []
         self._triggers: list[str] = []
         self._complete = False
+        self.losses: list[str] = []
 
     @property
     def table_names(self) -> tuple[str, ...]:
@@ -101,6 +104,7 @@ class SQLiteLoad:
                 self._connection.execute(statement)
         for sql in self._triggers:
             self._connection.execute(sql)
+        self.losses = losses_of(create_objects(self._connection, self._schema.objects))
         for table in self._schema.tables:
             if self._mode is not Mode.CREATE and "AUTOINCREMENT" in table.options:
                 with suppress(sqlite3.OperationalError):  # no table has AUTOINCREMENT in this target

@@ -135,6 +135,8 @@ class Settings(BaseModel):
     preset: str = "fast"
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = "cpu"
+    workspace: str | None = None  # folder in which the real rows are kept while a job runs; None: the system's
+    encrypt_workspace: bool = False  # with a key that is in memory only; needs memory for the largest tables
 
     # what becomes of tables
     keep: tuple[str, ...] = ()  # tables copied as they are
@@ -143,6 +145,7 @@ class Settings(BaseModel):
     tables: dict[str, TableDecision] = Field(default_factory=dict)  # decisions about single tables and columns
     rare: int = Field(5, ge=1)  # a value that fewer rows hold does not come through; 1 lets all through
     virtual_fk: tuple[str, ...] = ()  # child.column=parent.column: relations that the database does not declare
+    ddl: Literal["tables", "native"] = "tables"  # native: views, functions, triggers too, within a dialect
 
     # ClavaDDPM
     n_clusters: int = Field(50, ge=1)  # k

@@ -228,11 +228,14 @@ def _table_model(
             to_invent[column.name] = column
             unique.add(column.name)
     fabricators = {}
+    apart = {name for index in table.indexes if index.excludes for name in index.columns}
     for name, column in to_invent.items():
         decision = settings.decision(table.name, name)
         told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
         known = _not_empty(rows.column(name), column)
-        fabricators[name] = learn_fabricator(table.name, column, known, unique=name in unique, **told)
+        fabricators[name] = learn_fabricator(
+            table.name, column, known, unique=name in unique, apart=name in apart, **told
+        )
     if table.name in plan.kept:
         return TableModel(codec, fabricators)
     shuffled = {c.name: _sorted(rows.select([c.name])) for c in plan.of(table.name, Fate.KEPT)}

@@ -64,7 +64,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         takes_a_way = any(isinstance(p.type, click.Choice) for p in self.params if p.name == "replace")
-        return super().parse_args(ctx, list(_with_values(args)) if takes_a_way else args)
+        return super().parse_args(ctx, list(_with_ways(args)) if takes_a_way else args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -82,7 +82,7 @@ class Command(click.Command):
                 formatter.write_text(line)
 
 
-def _with_values(arguments: Sequence[str]) -> Iterator[str]:
+def _with_ways(arguments: Sequence[str]) -> Iterator[str]:
     """The arguments, so that `--replace` takes the word after it for its value only where it is one."""
     following = [*arguments[1:], ""]
     for argument, after in zip(arguments, following, strict=True):
@@ -126,12 +126,18 @@ SETTINGS = [
             help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
     _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),
     _option(_RUN, "--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [cpu]"),
+    _option(_RUN, "--workspace", metavar="FOLDER",
+            help="Where the real rows are kept while a job runs, such as a tmpfs. [the system's temporary folder]"),
+    _option(_RUN, "--encrypt-workspace", is_flag=True,
+            help="Keep them encrypted there, with a key that is in memory only. [off]"),
     *KEPT,
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
     _option(_ROWS, "--rare", type=int,
             help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
     _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
             help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
+    _option(_ROWS, "--ddl", type=click.Choice(["tables", "native"]),
+            help="Tables only; or views, functions and triggers too, where the target speaks the same SQL. [tables]"),
     _option(_CLAVA, "--n-clusters", type=int, help="k: latent classes for each foreign key. [50]"),
     _option(_CLAVA, "--parent-scale", type=float, help="λ: weight of the parent beside the child in clustering. [1.0]"),
     _option(_CLAVA, "--clustering", type=click.Choice(["group", "vote"]),

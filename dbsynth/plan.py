@@ -70,6 +70,7 @@ class Plan:
         obstacles: what stands in the way, each with the way out; a run refuses while there are any.
         notes: what a user may want to know.
         real_values: where real values come through because the user says so, beyond kept tables.
+        losses: what a target does not get.
     """
 
     schema: Schema
@@ -79,6 +80,7 @@ class Plan:
     obstacles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     real_values: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
     def of(self, table: str, fate: Fate) -> list[Column]:
         """The table's columns of this fate."""
@@ -100,6 +102,7 @@ class Plan:
             "obstacles": list(self.obstacles),
             "notes": list(self.notes),
             "real_values": list(self.real_values),
+            "losses": list(self.losses),
         }
 
 
@@ -164,7 +167,7 @@ def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
         obstacles.append(str(error))
     for table in schema.tables:
         for index in table.indexes if table.name not in kept else ():
-            # Invented ranges are empty, and what is empty overlaps with nothing.
+            # Invented ranges are kept apart.
             ranges = [name for name in index.columns if table.column(name).native_type.endswith("range")]
             if index.excludes and not ranges:
                 obstacles.append(

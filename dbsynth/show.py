@@ -116,7 +116,7 @@ def report(report: Report) -> None:
     _section(page, "Rows", _tables_of_report(report))
     if report.evaluation is not None:
         _evaluation(page, report.evaluation)
-    _list(page, "What the target cannot carry", report.losses)
+    _list(page, "What the target did not get", report.losses)
     _closing(page, report)
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
-from ..errors import BundleError, TargetError
+from ..errors import BundleError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, FitReport, Report
+from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
 from .evaluating import assess_and_show
 from .steps import (
+    Mode,
     Replace,
     agree_rates,
     check_device,
@@ -27,8 +30,12 @@ from .steps import (
     learn_source,
     note_connections,
     open_database,
+    source_schema,
     write_target,
-)
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from adapters import Adapter
 
 __all__ = ["clone", "demo", "fit", "generate", "inspect"]
 
@@ -37,15 +44,39 @@ def inspect(
     url: str,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     *,
+    target_url: str | None = None,
     progress: Progress = QUIET,
 ) -> Plan:
-    """What a run would do to a database, and what stands in the way; changes nothing."""
-    with closing(open_database(url)) as source, Workspace() as workspace:
+    """What a run would do to a database, and what stands in the way; changes nothing.
+
+    Args:
+        target_url: where the synthetic rows would go: what it cannot be given, and whether it takes them. None: a
+            target of the source's own kind.
+    """
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+        ExitStack() as stack,
+    ):
+        target = source if target_url is None else stack.enter_context(closing(open_database(target_url)))
         note_connections(progress, source)
-        schema = source.read_schema()
+        schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
-        return make_plan(schema, workspace.read, rows, settings)
+        plan = make_plan(schema, workspace.read, rows, settings)
+        refusal = None if target is source else _refusal(target, schema)
+        if refusal is not None:
+            return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
+        return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
+
+
+def _refusal(target: Adapter, schema: Schema) -> str | None:
+    """Why a target would refuse the rows; None where it takes them."""
+    try:
+        target.check_target(schema, Mode.CREATE)
+    except (SchemaError, TargetError) as error:
+        return str(error)
+    return None
 
 
 def fit(
@@ -65,7 +96,10 @@ def fit(
         raise BundleError(f"{bundle} exists already; choose another path, or --replace")
     check_device(settings.device)
     clock = Clock()
-    with closing(open_database(url)) as source, Workspace() as workspace:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+    ):
         note_connections(progress, source)
         model = learn_source(source, workspace, settings, progress, clock).model
         with clock("save"):
@@ -86,7 +120,7 @@ def generate(
     """Write a synthetic database from a bundle; what is None is as it was fitted.
 
     Args:
-        replace: True or "swap": the new tables take the place of those with rows, which stand until then; "in-place":
+        replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
             the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
     Raises:
@@ -100,7 +134,7 @@ def generate(
     check_device(settings.device)
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
-        check_target(target, model.schema.declared, replace, progress)
+        check_target(target, model.schema, replace, progress)
         return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
@@ -136,14 +170,17 @@ def clone(
     with (
         closing(open_database(source_url)) as source,
         closing(open_database(target_url)) as target,
-        Workspace() as work,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
         if source.identity == target.identity:
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
+        schema = source_schema(source, settings)
         note_connections(progress, source, target)
-        check_target(target, source.read_schema(), replace, progress)
+        check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
+        for loss in target.losses(schema):
+            progress.note(loss)
         learned = learn_source(source, work, settings, progress, clock, holdout)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)

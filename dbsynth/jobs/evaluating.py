@@ -63,7 +63,9 @@ def evaluate(
         databases = [stack.enter_context(closing(open_database(url)))
                      for url in (real_url, synthetic_url, holdout_url) if url is not None]  # fmt: skip
         note_connections(progress, *databases)
-        spaces = [stack.enter_context(Workspace()) for _ in databases]
+        spaces = [
+            stack.enter_context(Workspace(settings.workspace, encrypted=settings.encrypt_workspace)) for _ in databases
+        ]
         with clock("read"):
             schemas = [database.read_schema() for database in databases]
             schema, notes = common_schema(schemas[0], schemas[1], tables)

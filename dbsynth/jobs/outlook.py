@@ -20,6 +20,7 @@ from ..progress import Progress, show_seconds
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
 from ..workspace import Workspace
+from .steps import source_schema
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -28,8 +29,8 @@ __all__ = ["Action", "Outlook", "look"]
 
 # What may change from run to run without anything to learn again, and what changes which columns are learned but not
 # how: training then goes on. Of all else a change means to learn from nothing.
-_FREE = frozenset({"seed", "device", "scale"})
-_DECISIONS = frozenset({"keep", "no_keep", "tables", "rare", "virtual_fk"})
+_FREE = frozenset({"seed", "device", "scale", "workspace", "encrypt_workspace"})
+_DECISIONS = frozenset({"keep", "no_keep", "tables", "rare", "virtual_fk", "ddl"})
 
 
 class Action(StrEnum):
@@ -100,7 +101,7 @@ def look(
     """
     model, missing = _open(job)
     settings = job.settings(job.seed if isinstance(job.seed, int) else 0)
-    schema = source.read_schema()
+    schema = source_schema(source, settings)
     evolution = compare_schemas(model.schema, schema) if model else Evolution({}, (), (), ())
     if evolution.breaking and not refit:
         return Outlook(Action.STOP, evolution.breaking, settings, model, notes=tuple(evolution.notes))

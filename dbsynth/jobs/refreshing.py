@@ -56,7 +56,7 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
     with (
         closing(open_database(job.source)) as source,
         closing(open_database(job.target)) as target,
-        Workspace() as work,
+        Workspace(job.workspace, encrypted=job.encrypt_workspace) as work,
     ):
         _two(source, target)
         outlook = look(job, source, work, progress, refit=refit)
@@ -89,7 +89,7 @@ def refresh(
         with (
             closing(_reach(job.source, progress)) as source,
             closing(_reach(job.target, progress)) as target,
-            Workspace() as work,
+            Workspace(job.workspace, encrypted=job.encrypt_workspace) as work,
         ):
             _two(source, target)
             note_connections(progress, source, target)

@@ -23,6 +23,7 @@ from ..quality.lineage import dimension_tables, held_out_rows
 from ..reading import counted, take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, Report, TableReport
+from ..schema import Schema
 from ..workspace import Workspace
 
 try:
@@ -36,11 +37,9 @@ except ImportError as error:
 if TYPE_CHECKING:
     from adapters import Adapter, Violation
 
-    from ..schema import Schema
-
 __all__ = [
-    "Learned", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source", "load_tables",
-    "mode_of", "note_connections", "open_database", "write_target",
+    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source",
+    "load_mode", "load_tables", "note_connections", "open_database", "source_schema", "write_target",
 ]  # fmt: skip
 
 # What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
@@ -81,7 +80,7 @@ def learn_source(
 ) -> Learned:
     """Read the source once, decide, and learn; the source is not needed after."""
     with clock("read"):
-        schema = source.read_schema()
+        schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
     with clock("fit"):
         schema = with_virtual_keys(schema, workspace.read, settings)
@@ -136,7 +135,7 @@ def load_tables(
 ) -> Report:
     """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
-    with clock("load"), target.load(schema, mode_of(replace)) as load:
+    with clock("load"), target.load(schema, load_mode(replace)) as load:
         for name, table in tables.items():
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
@@ -147,8 +146,14 @@ def load_tables(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
     )
-    losses = tuple(target.losses(schema))
+    losses = (*target.losses(schema), *load.losses)
     return Report(target.url, seed, reports, losses, clock.seconds, agree_rates(model))
+
+
+def source_schema(source: Adapter, settings: Settings) -> Schema:
+    """The source's schema as a target is to be told it."""
+    schema = source.read_schema()
+    return schema if settings.ddl == "native" else schema.tables_only
 
 
 def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None:
@@ -161,20 +166,25 @@ def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None
         )
 
 
-def mode_of(replace: Replace) -> Mode:
+def load_mode(replace: Replace) -> Mode:
     modes = {False: Mode.CREATE, True: Mode.REPLACE, "swap": Mode.REPLACE, "in-place": Mode.IN_PLACE}
     return modes[replace or False]
 
 
 def note_connections(progress: Progress, *databases: Adapter) -> None:
+    """Say where nothing proves who answers."""
     for database in databases:
         if database.unverified:
             progress.note(database.unverified)
 
 
 def check_target(target: Adapter, schema: Schema, replace: Replace, progress: Progress) -> None:
-    """Raise what a load would, and say what a user should know before it."""
-    for note in target.check_target(schema, mode_of(replace)):
+    """Whether the target would take the rows, and what the user should know before.
+
+    Raises:
+        TargetError: it would not.
+    """
+    for note in target.check_target(schema, load_mode(replace)):
         progress.note(note)
 
 
