@@ -23,6 +23,7 @@ from .engines import ENGINES
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
+from .integrity.rules.kinds import coded_together
 from .keys import KeyUse, parent_rows, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate, Plan
@@ -93,7 +94,7 @@ def learn(
     )
     return DatabaseModel(
         schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents),
-        take_profile(plan, read, settings.rare_in),
+        plan.rules, take_profile(plan, read, settings.rare_in),
         earlier.fitted_at if earlier else datetime.now(UTC).isoformat(timespec="seconds"),
         dict(added),
     )  # fmt: skip
@@ -194,7 +195,7 @@ def _table_data(
                 extras[edge_name(key) + DEPTH_MARK] = depth
     table = pa.table(arrays) if arrays else rows.select([])
     rare = {c.name: settings.rare_in(name, c.name) for c in plan.of(name, Fate.MODELLED) if c.kind not in _OPEN}
-    return TableData(table, columns, extras, rare)
+    return TableData(table, columns, extras, rare, coded_together(plan.rules, name))
 
 
 _OPEN = frozenset({Kind.BOOLEAN, Kind.ENUM})  # what their values may be is in the schema for all to see

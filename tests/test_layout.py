@@ -23,6 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports", "drift"},
     {"engines"},
     {"model"},
+    {"holding"},
     {"bundle", "learning", "decoding", "history", "exposition"},
     {"jobs"},
     {"show"},

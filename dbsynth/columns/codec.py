@@ -6,7 +6,7 @@ them are coded together. What the engines learn is how the resulting normal vari
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -107,12 +107,14 @@ class TableData:
     Attributes:
         extras: float64 ``(n_rows,)`` each, NaN where there is none.
         rare: by column, how many rows must hold a value for it to be learned; 1 for those that are not there.
+        together: columns to be coded as one: a column, and others that it fixes.
     """
 
     rows: pa.Table
     columns: Sequence[Column]
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
     rare: Mapping[str, int] = field(default_factory=dict)
+    together: Sequence[Collection[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -294,13 +296,15 @@ def _draft(data: TableData, earlier: TableCodec | None) -> _Draft:
         if null.any() and not null.all():
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
+        elif any(name in columns for columns in data.together):
+            nominal[name] = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
         elif name not in before and _has_few_values(variables):
             codes, values = category_codes(pa.array(pool_rare(to_numbers(arrays[name], kinds[name]), rare[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = [
         found
-        for group in _groups(nominal, numeric, data.rows.num_rows, earlier)
-        for found in _coded_together(group, nominal, numeric, rare)
+        for group in _groups(nominal, numeric, data.rows.num_rows, data.together, earlier)
+        for found in _coded_together(group, nominal, numeric, rare, data.together)
     ]
     for name in [name for group, _, _ in joint for name in group]:
         numeric.pop(name, None)
@@ -312,11 +316,12 @@ def _draft(data: TableData, earlier: TableCodec | None) -> _Draft:
 
 
 def _coded_together(
-    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str], rare: Mapping[str, int]
-) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:
+    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str],
+    rare: Mapping[str, int], together: Sequence[Collection[str]],
+) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:  # fmt: skip
     """The columns of a group, the code of each row, and the tuples coded: those that are not rare.
 
-    Where most rows would hold a rare tuple, its columns are coded one by one.
+    Where most rows would hold a rare tuple, its columns are coded one by one, but for those that belong ``together``.
     """
     tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
     codes = codes.reshape(-1).astype(np.int64)
@@ -328,9 +333,10 @@ def _coded_together(
     alone = [_held_often(codes, tuples[:, [k]], least) | ~protected[k] for k in range(len(group))]
     null = np.array([[value is None for value in member] for member in members], dtype=bool).reshape(tuples.shape)
     common |= null.any(axis=1) & (np.stack(alone, axis=1) | null).all(axis=1)
-    if len(group) > 1 and common[codes].mean() < _COMMON:
-        ones = [[name] for name in group if name not in numeric]
-        return [found for one in ones for found in _coded_together(one, nominal, numeric, rare)]
+    parts = _parts(group, together)
+    if len(parts) > 1 and common[codes].mean() < _COMMON:
+        parts = [part for part in parts if len(part) > 1 or part[0] not in numeric]
+        return [found for part in parts for found in _coded_together(part, nominal, numeric, rare, together)]
     if common.any() and not common.all():
         codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
         codes = np.unique(codes, return_inverse=True)[1]
@@ -377,22 +383,41 @@ def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> 
 
 def _groups(
     nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int,
-    earlier: TableCodec | None = None,
+    together: Sequence[Collection[str]], earlier: TableCodec | None = None,
 ) -> list[list[str]]:  # fmt: skip
-    """The columns to code together, by name; numbers only where a category is among them."""
-    names, groups = list(nominal), []
-    if earlier is not None:
-        groups = [list(v.columns) for v in earlier.variables if isinstance(v, Categorical)]
-        groups = [group for group in groups if set(group) <= nominal.keys()]
-        known = {name for group in groups for name in group} | {
-            v.column for v in earlier.variables if isinstance(v, Numeric)
-        }
-        names = [name for name in names if name not in known]
+    """The columns to code together, by name; numbers only where a category is among them, or with what they fix."""
+    before, known = _groups_before(nominal, together, earlier)
+    rest = [name for name in nominal if name not in known]
+    parts = _parts(rest, together)
     if n_rows == 0:
-        return groups + [[name] for name in names if name not in numeric]
-    found = joint_groups([nominal[name][0] for name in names])
-    groups += [[names[i] for i in group] for group in found]
-    return [group for group in groups if any(name not in numeric for name in group)]
+        return before + [[name] for name in rest if name not in numeric]
+    # Of columns that belong together, the one with the most values fixes the others.
+    codes = [max((nominal[name][0] for name in part), key=lambda c: c.max()) for part in parts]
+    groups = [[parts[i] for i in group] for group in joint_groups(codes)]
+    groups = [group for group in groups if any(len(part) > 1 or part[0] not in numeric for part in group)]
+    return before + [[name for name in nominal if any(name in part for part in group)] for group in groups]
+
+
+def _groups_before(
+    nominal: Mapping[str, tuple[np.ndarray, list]], together: Sequence[Collection[str]], earlier: TableCodec | None
+) -> tuple[list[list[str]], set[str]]:
+    """The groups of an earlier codec that can stay, and all columns whose place they settle."""
+    if earlier is None:
+        return [], set()
+    groups = [list(v.columns) for v in earlier.variables if isinstance(v, Categorical)]
+    apart = [columns for columns in together if not any(set(columns) <= set(group) for group in groups)]
+    loose = {name for columns in apart for name in columns}
+    groups = [group for group in groups if set(group) <= nominal.keys() and not set(group) & loose]
+    numbers = {v.column for v in earlier.variables if isinstance(v, Numeric)}
+    return groups, (numbers | {name for group in groups for name in group}) - loose
+
+
+def _parts(names: Iterable[str], together: Sequence[Collection[str]]) -> list[list[str]]:
+    """The names, those that belong together in one part and each of the others in its own."""
+    names = list(names)
+    parts = [[name for name in names if name in columns] for columns in together]
+    held = {name for part in parts for name in part}
+    return [part for part in parts if part] + [[name] for name in names if name not in held]
 
 
 def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
