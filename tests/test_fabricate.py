@@ -406,3 +406,12 @@ def test_providers_that_the_user_names(provider):
     assert is_unique(found)
     assert len(found) == 200
     assert pc.max(pc.utf8_length(found)).as_py() <= 12
+
+
+def test_arrays_that_recur_come_back_as_often():
+    """Whole ones: a list of features holds each once."""
+    column = Column("features", Kind.OTHER, "text[]")
+    values = ["{Trailers}"] * 60 + ['{Trailers,"Deleted Scenes"}'] * 30 + ["{}"] * 10
+    found = invent(column, values, 1000).to_pylist()
+    assert set(found) == set(values)
+    assert 540 < found.count("{Trailers}") < 660

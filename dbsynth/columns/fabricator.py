@@ -105,7 +105,8 @@ def learn_fabricator(
     if how in SHAPED:
         room = float(sum(capacity(shape) for shape in settings["shapes"]))
         settings = {**settings, "unlike": learn_unlike(values, room, f"{table}.{column.name}")}
-    repeats = None if unique or apart or how in ("range", "choice", "null", "written") else repeat_ranks(values)
+    spread_already = how in ("range", "choice", "null", "written") or settings.get("whole")
+    repeats = None if unique or apart or spread_already else repeat_ranks(values)
     return Fabricator(how, table, column.name, unique, repeats, settings)
 
 
