@@ -280,7 +280,7 @@ VALID = {
     "integer[]": (["{1,2,3}", "{}", "{4}"], r"\{(\d+(,\d+)*)?\}"),
     "text[]": (["{a,b}", '{"c d"}'], r"\{([a-z]+(,[a-z]+)*)?\}"),
     "bit(5)": (["10101"], r"[01]{5}"),
-    "int4range": (["[1,5)"], "empty"),
+    "int4range": (["[1,5)"], r"\[-?\d+,-?\d+\)"),
     "point": (["(1,2)"], r"\(-?[\d.]+,-?[\d.]+\)"),
     "tsvector": (["'a':1 'b':2"], r"'[a-z]+'"),
     "money": (["$12.50"], r"\d+\.\d\d"),
@@ -415,3 +415,11 @@ def test_arrays_that_recur_come_back_as_often():
     found = invent(column, values, 1000).to_pylist()
     assert set(found) == set(values)
     assert 540 < found.count("{Trailers}") < 660
+
+
+@pytest.mark.parametrize(("table", "name"), [("city", "city"), ("address", "district")])
+def test_lists_of_places_hold_places(table, name):
+    values = pa.array([f"Xville{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(300)])
+    assert learn_fabricator(table, text(name), values, unique=False).how == "city"
+    codes = pa.array([f"C-{i:04}" for i in range(300)])
+    assert learn_fabricator(table, text(name), codes, unique=False).how != "city"
