@@ -110,6 +110,8 @@ SETTINGS = [
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
     _option(_ROWS, "--rare", type=int,
             help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
+    _option(_ROWS, "--rules/--no-rules", default=None,
+            help="Rules between columns that every real row obeys hold in synthetic rows, too. [rules]"),
     _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
             help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
     _option(_ROWS, "--ddl", type=click.Choice(["tables", "native"]),

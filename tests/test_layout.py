@@ -23,6 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports"},
     {"engines"},
     {"model"},
+    {"holding"},
     {"bundle", "learning", "decoding"},
     {"jobs"},
     {"secrecy", "show"},
