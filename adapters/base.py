@@ -106,7 +106,11 @@ class Adapter(Protocol):
         ...
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        """Raise TargetError where `load` would refuse at once: rows in the way, no right to create tables."""
+        """Raise TargetError where a load would be refused, now or at its end, whatever the rows.
+
+        Rows in the way, no right to create tables, tables that stand and do not fit, what the server would not create.
+        Virtual keys of the schema count: rows will obey them.
+        """
         ...
 
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> AbstractContextManager[Load]:
