@@ -2,7 +2,7 @@
 
 Nothing in it is executed when it is read: no pickle, and only the classes named here are built from it. It holds
 distributions, weights and shapes; of the source's rows it holds those of kept tables only, and of kept columns the
-values.
+values. With `ddl = "native"` it holds the text of views, functions and triggers, too.
 """
 
 from __future__ import annotations

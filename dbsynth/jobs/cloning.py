@@ -30,6 +30,7 @@ from .steps import (
     learn_source,
     note_connections,
     open_database,
+    refuse_nulls,
     source_schema,
     write_target,
 )  # fmt: skip
@@ -64,16 +65,17 @@ def inspect(
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
         plan = make_plan(schema, workspace.read, rows, settings)
-        refusal = None if target is source else _refusal(target, schema)
+        refusal = None if target is source else _refusal(target, schema, workspace, settings)
         if refusal is not None:
             return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
         return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
 
 
-def _refusal(target: Adapter, schema: Schema) -> str | None:
+def _refusal(target: Adapter, schema: Schema, workspace: Workspace, settings: Settings) -> str | None:
     """Why a target would refuse the rows; None where it takes them."""
     try:
         target.check_target(schema, Mode.CREATE)
+        refuse_nulls(schema, workspace.read, target, settings)
     except (SchemaError, TargetError) as error:
         return str(error)
     return None
@@ -181,7 +183,7 @@ def clone(
         check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
         for loss in target.losses(schema):
             progress.note(loss)
-        learned = learn_source(source, work, settings, progress, clock, holdout)
+        learned = learn_source(source, work, settings, progress, clock, holdout, target)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)
         if not evaluate:
