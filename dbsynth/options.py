@@ -10,7 +10,10 @@ import click
 
 from .secrecy import expand_variables
 
-__all__ = ["CONFIG", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command", "Group", "Url"]
+__all__ = [
+    "COMPLETE", "CONFIG", "GIVEN", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command",
+    "Group", "Url",
+]  # fmt: skip
 
 
 class Url(click.ParamType):
@@ -160,3 +163,16 @@ HOLDOUT = 0.05
 REPLACE = [
     click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
 ]
+GIVEN = [
+    click.option("--given", multiple=True, metavar="TABLE",
+                 help="Take the rows of this table, and of those it refers to, as they are; repeat it for more."),
+    click.option("--given-from", type=Url(), metavar="URL", help="The database that has these rows."),
+]  # fmt: skip
+COMPLETE = [
+    click.option("--fill", multiple=True, metavar="TABLE.COLUMN",
+                 help="Fill the nulls of this column, or of all columns of a TABLE; repeat it for more."),
+    click.option("--rows", multiple=True, metavar="TABLE=N",
+                 help="Add rows to this table until it has N; without N, as many as the bundle has seen."),
+    click.option("--bundle", type=click.Path(path_type=Path),
+                 help="What fills and adds; else it is learned from the source."),
+]  # fmt: skip

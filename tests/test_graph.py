@@ -16,7 +16,7 @@ from dbsynth.config import Settings
 from dbsynth.diffusion import ContinuousNoise, DiscreteNoise, Noise
 from dbsynth.encoded import Edge, EncodedDatabase
 from dbsynth.graph import GraphModel, fit, generate
-from dbsynth.graph.sampling import sample_rows
+from dbsynth.graph.sampling import Cells, sample_rows
 from dbsynth.graph.structure import real_structure
 from dbsynth.graph.subgraphs import Neighbours, row_graph
 from dbsynth.graph.training import new_network
@@ -144,7 +144,7 @@ def test_known_cells_stay(noise: Noise) -> None:
     network = new_network(database, latents, settings)
     which = torch.rand(90, 1, generator=torch.Generator().manual_seed(0)) < 0.5
     given = torch.linspace(-2, 2, 90)[:, None]
-    made = sample_rows(network, graph, noise, {}, torch.Generator().manual_seed(1), known={"m": (which, given)})
+    made = sample_rows(network, graph, noise, {}, torch.Generator().manual_seed(1), known={"m": Cells(which, given)})
     torch.testing.assert_close(made["m"][which], given[which], atol=1e-4, rtol=0)
     assert not torch.isclose(made["m"][~which], given[~which]).any()
 

@@ -15,12 +15,13 @@ from ..columns.codec import normal
 from ..columns.ranks import spread_ranks
 from ..config import Settings
 from ..diffusion import make_noise
-from ..encoded import EncodedDatabase, Generated
+from ..encoded import EncodedDatabase, Generated, Given
 from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
-from .sampling import sample_rows
-from .structure import Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
+from .given import cells_of, ranks_against, settle
+from .sampling import Cells, sample_rows
+from .structure import Drawn, Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
 from .subgraphs import row_graph
 from .training import train_graph
 
@@ -68,30 +69,45 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
 
 
 def generate(
-    model: GraphModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
-) -> Generated:
+    model: GraphModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", given: Given | None = None,
+    progress: Progress = QUIET,
+) -> Generated:  # fmt: skip
     """Draw a database.
 
     Args:
         scale: synthetic rows per real row, in every table that is not kept.
+        given: rows that stand already; all else is drawn around them.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     database, kept = model.database, model.database.kept
     n_rows = {t: n if t in kept else max(round(scale * n), min(n, 1)) for t, n in model.n_rows.items()}
+    if given is not None:
+        n_rows |= given.n_rows
     with progress.stage("structure"):
         structure = draw_structure(
             database, model.shapes, model.latents, model.distinct, n_rows, rng,
             joint=model.settings.structure == "shapes",
         )  # fmt: skip
-        graph = row_graph(database, model.latents, structure, device)
     clean = {t: torch.from_numpy(normal(database.tables[t].draw(rng))).to(device) for t in kept}
-    noise, network = make_noise(model.settings), model.network.to(device)
-    total = model.settings.n_steps * sum(structure.n_rows[table] for table in network.drawn)
-    with progress.stage("drawing", total=total, unit="rows") as advance:
-        drawn = sample_rows(network, graph, noise, clean, generator, progress=advance)
-    ranks = {}
-    for table in database.tables:
-        if table not in kept:
-            z = drawn[table].cpu().numpy() if table in drawn else np.zeros((structure.n_rows[table], 0), np.float32)
-            ranks[table] = spread_ranks(z, rng)
-    return Generated(ranks, structure.parents)
+
+    def draw(structure: Drawn, cells: Mapping[str, Cells], stage: str) -> dict[str, np.ndarray]:
+        graph = row_graph(database, model.latents, structure, device)
+        noise, network = make_noise(model.settings), model.network.to(device)
+        total = model.settings.n_steps * sum(structure.n_rows[table] for table in network.drawn)
+        with progress.stage(stage, total=total, unit="rows") as advance:
+            drawn = sample_rows(network, graph, noise, clean, generator, known=cells, progress=advance)
+        nothing = {t: np.zeros((n, 0), np.float32) for t, n in structure.n_rows.items() if t not in kept}
+        return nothing | {table: z.cpu().numpy() for table, z in drawn.items()}
+
+    z = draw(structure, {}, "drawing")
+    if given is None:
+        return Generated({table: spread_ranks(values, rng) for table, values in z.items()}, structure.parents)
+    with progress.stage("settling given rows"):
+        settled = settle(database, model.latents, structure, z, model.distinct, given, rng)
+    cells = {
+        table: cells_of(known, database.tables[table], structure.n_rows[table], rng, device)
+        for table, known in given.known.items()
+    }
+    around = draw(settled, cells, "drawing around given rows")
+    ranks = {t: ranks_against(around[t], z[t], given.known.get(t), database.tables[t]) for t in z}
+    return Generated(ranks, settled.parents)

@@ -19,13 +19,17 @@ _PATIENCE = 20  # rounds without fewer repeats after which exchanging stops
 
 
 def part_repeats(
-    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *, table: str
-) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *,
+    table: str, n_given: int = 0,
+) -> dict[str, pa.Array]:  # fmt: skip
     """The columns, changed so that no two rows have the same values in all of ``key``.
 
     A row that repeats another exchanges one changeable value with a random row, so that every column keeps its values.
     Where that does not suffice, as when every parent has nearly every value, it takes a value of the column that its
     group lacks, and at last a whole number past the largest. Rows with a null repeat nobody.
+
+    Args:
+        n_given: how many of the first rows stay as they are; they differ from one another.
 
     Raises:
         SchemaError: no exchange can part the rows; names table and key.
@@ -42,7 +46,7 @@ def part_repeats(
         name = changeable[attempt % len(changeable)] if changeable else None
         if name is None:
             break
-        others = rng.integers(len(codes[name]), size=len(repeated))
+        others = rng.integers(n_given, len(codes[name]), size=len(repeated))
         for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]
