@@ -37,6 +37,8 @@ def encode_known(codec: TableCodec, rows: pa.Table, missing: Collection[str], ki
     choices: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for j, variable in enumerate(codec.variables):
         if isinstance(variable, Categorical):
+            if not variable.values:  # learned from no rows
+                continue
             allowed, which = _allowed(variable, arrays, missing, kinds, n)
             bounds = np.r_[0.0, variable.cuts]
             single = allowed.sum(axis=1) == 1
