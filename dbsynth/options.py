@@ -134,7 +134,7 @@ SETTINGS = [
             help="Numbers of children drawn jointly, with labels to meet by; or for each key alone. [shapes]"),
     _option(_GRAPH, "--fan-out", type=_Widths(), help="Children of a row that are heard, hop by hop. [8,0]"),
     _option(_GRAPH, "--width", type=int, help="Numbers in which a neighbour's row is heard. [64]"),
-    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [100]"),
+    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [30]"),
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
     _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),

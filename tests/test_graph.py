@@ -15,7 +15,7 @@ from dbsynth.bundle import _pack, _unpack
 from dbsynth.config import Settings
 from dbsynth.diffusion import ContinuousNoise, DiscreteNoise, Noise
 from dbsynth.encoded import Edge, EncodedDatabase
-from dbsynth.graph import GraphModel, fit, generate
+from dbsynth.graph import GraphModel, fit, generate, parts
 from dbsynth.graph.sampling import Cells, sample_rows
 from dbsynth.graph.structure import real_structure
 from dbsynth.graph.subgraphs import Neighbours, row_graph
@@ -69,6 +69,23 @@ def test_scale_multiplies_rows(model: GraphModel, scale: float) -> None:
     made = generate(model, scale=scale)
     check_whole(diamond(nulls=False), made, scale)
     assert all(len(ranks) for ranks in made.ranks.values())
+
+
+@pytest.mark.parametrize("kept", [frozenset(), frozenset({"p2"}), frozenset({"p1", "p2"})])
+def test_a_large_database_is_drawn_in_parts(monkeypatch: pytest.MonkeyPatch, kept: frozenset[str]) -> None:
+    """Whole all the same; where pairs of kept parents must differ, in one."""
+    monkeypatch.setattr(parts, "_PART_ROWS", 300)
+    monkeypatch.setattr(parts, "_FEWEST_PARENTS", 8)
+    database = diamond(nulls=False, kept=kept)
+    model = fit(database, Settings(**TINY))
+    drawn = {"p1": 20, "p2": 15, "m": 90, "c": 150}
+    n_rows = {table: n if table in kept else 5 * n for table, n in drawn.items()}
+    rows = parts.part_rows(model.database, model.distinct, n_rows)
+    assert len(rows) == {0: 5, 1: 4, 2: 1}[len(kept)] or len(kept) == 1
+    for table in drawn:
+        assert sum(part[table] for part in rows) == n_rows[table] * (len(rows) if table in kept else 1)
+    if len(kept) < 2:
+        check_whole(database, generate(model, scale=5.0), 5.0)
 
 
 def test_a_model_holds_no_real_rows(model: GraphModel) -> None:

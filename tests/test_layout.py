@@ -23,6 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports"},
     {"engines"},
     {"model"},
+    {"given"},
     {"bundle", "learning", "decoding"},
     {"jobs"},
     {"secrecy", "show"},

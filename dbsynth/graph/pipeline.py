@@ -20,6 +20,7 @@ from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
 from .given import cells_of, ranks_against, settle
+from .parts import part_rows, together
 from .sampling import Cells, sample_rows
 from .structure import Drawn, Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
 from .subgraphs import row_graph
@@ -79,35 +80,58 @@ def generate(
         given: rows that stand already; all else is drawn around them.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    database, kept = model.database, model.database.kept
-    n_rows = {t: n if t in kept else max(round(scale * n), min(n, 1)) for t, n in model.n_rows.items()}
-    if given is not None:
-        n_rows |= given.n_rows
-    with progress.stage("structure"):
-        structure = draw_structure(
-            database, model.shapes, model.latents, model.distinct, n_rows, rng,
-            joint=model.settings.structure == "shapes",
-        )  # fmt: skip
-    clean = {t: torch.from_numpy(normal(database.tables[t].draw(rng))).to(device) for t in kept}
+    n_rows = {
+        t: n if t in model.database.kept else max(round(scale * n), min(n, 1)) for t, n in model.n_rows.items()
+    }
+    if given is None:
+        parts = part_rows(model.database, model.distinct, n_rows)
+        made = []
+        for k, rows in enumerate(parts, start=1):
+            words = f", part {k} of {len(parts)}" if len(parts) > 1 else ""
+            drawing = _Drawing(model, rng, generator, device, progress, words)
+            structure = drawing.structure(rows)
+            values = drawing.values(structure, {}, "drawing")
+            made.append(Generated({t: spread_ranks(z, rng) for t, z in values.items()}, structure.parents))
+        return together(model.database, made)
+    drawing = _Drawing(model, rng, generator, device, progress)
+    structure = drawing.structure(n_rows | dict(given.n_rows))
+    scale_of = drawing.values(structure, {}, "drawing")
+    with progress.stage("settling given rows"):
+        settled = settle(model.database, model.latents, structure, scale_of, model.distinct, given, rng)
+    tables = model.database.tables
+    cells = {t: cells_of(known, tables[t], settled.n_rows[t], rng, device) for t, known in given.known.items()}
+    around = drawing.values(settled, cells, "drawing around given rows")
+    ranks = {t: ranks_against(around[t], scale_of[t], given.known.get(t), tables[t]) for t in around}
+    return Generated(ranks, settled.parents)
 
-    def draw(structure: Drawn, cells: Mapping[str, Cells], stage: str) -> dict[str, np.ndarray]:
-        graph = row_graph(database, model.latents, structure, device)
-        noise, network = make_noise(model.settings), model.network.to(device)
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What structures and values are drawn with."""
+
+    model: GraphModel
+    rng: np.random.Generator
+    generator: torch.Generator
+    device: str
+    progress: Progress
+    words: str = ""  # which part of the database this is
+
+    def structure(self, n_rows: Mapping[str, int]) -> Drawn:
+        model = self.model
+        with self.progress.stage(f"structure{self.words}"):
+            return draw_structure(
+                model.database, model.shapes, model.latents, model.distinct, n_rows, self.rng,
+                joint=model.settings.structure == "shapes",
+            )  # fmt: skip
+
+    def values(self, structure: Drawn, cells: Mapping[str, Cells], stage: str) -> dict[str, np.ndarray]:
+        """By table that is not kept its values, float32 ``(n_rows, n_variables)``, about standard normal."""
+        model, kept = self.model, self.model.database.kept
+        graph = row_graph(model.database, model.latents, structure, self.device)
+        clean = {t: torch.from_numpy(normal(model.database.tables[t].draw(self.rng))).to(self.device) for t in kept}
+        noise, network = make_noise(model.settings), model.network.to(self.device)
         total = model.settings.n_steps * sum(structure.n_rows[table] for table in network.drawn)
-        with progress.stage(stage, total=total, unit="rows") as advance:
-            drawn = sample_rows(network, graph, noise, clean, generator, known=cells, progress=advance)
+        with self.progress.stage(f"{stage}{self.words}", total=total, unit="rows") as advance:
+            drawn = sample_rows(network, graph, noise, clean, self.generator, known=cells, progress=advance)
         nothing = {t: np.zeros((n, 0), np.float32) for t, n in structure.n_rows.items() if t not in kept}
         return nothing | {table: z.cpu().numpy() for table, z in drawn.items()}
-
-    z = draw(structure, {}, "drawing")
-    if given is None:
-        return Generated({table: spread_ranks(values, rng) for table, values in z.items()}, structure.parents)
-    with progress.stage("settling given rows"):
-        settled = settle(database, model.latents, structure, z, model.distinct, given, rng)
-    cells = {
-        table: cells_of(known, database.tables[table], structure.n_rows[table], rng, device)
-        for table, known in given.known.items()
-    }
-    around = draw(settled, cells, "drawing around given rows")
-    ranks = {t: ranks_against(around[t], z[t], given.known.get(t), database.tables[t]) for t in z}
-    return Generated(ranks, settled.parents)
