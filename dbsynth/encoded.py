@@ -83,7 +83,8 @@ class Given:
     Attributes:
         known: by table with given rows, what is known of them.
         parents: per edge whose child has given rows, int64 ``(n_given,)``, -1 for null.
-        n_rows: by table that is not kept, how many rows there are to be, the given ones among them.
+        n_rows: by table that is not kept, how many rows there are to be, the given ones among them; of tables that are
+            not named, as many as the groups of their parents hold.
     """
 
     known: Mapping[str, Known]

@@ -1,143 +1,117 @@
 """Generation around given rows, without training for it: inpainting over the row graph.
 
-Who has which children does not stand in a row, so a whole database is drawn first, around nothing. Given rows take the
-places of the drawn rows most like them, one each, and with a place its label and its number of children of every kind;
-what is known of keys goes before. Then all values are drawn again, with the known ones held to what they are. The first
-draw serves once more: as the denoiser's own scale, against which the second is read. A column's ranks among the rows of
-the second draw would be wrong, as these may rightly have another distribution.
+Who has which children does not stand in a row, so a database is drawn first, around nothing. Each given row takes the
+labels and the numbers of children of one of the drawn rows most like it, what is known of keys goes before, and the
+rest of the structure is drawn around that. Then all values are drawn, with the known ones held to what they are. The
+first draw serves once more: as the denoiser's own scale, against which the second is read. A column's ranks among the
+rows of the second draw would be wrong, as these may rightly have another distribution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from scipy.special import ndtr
 
 from ..columns.codec import Codes, Known, normal
-from ..encoded import Edge, EncodedDatabase, Given
-from ..groups import count_sizes, fit_total
+from ..encoded import EncodedDatabase, Given
+from ..groups import count_sizes, group_means
 from ..latents.latent import Latent
-from ..latents.matching import match_places, match_rows, part_duplicates
+from ..latents.matching import nearest_rows
 from .sampling import Cells
-from .structure import Drawn
+from .structure import Drawn, Placed
 
-__all__ = ["cells_of", "ranks_against", "settle"]
+__all__ = ["cells_of", "place_given", "ranks_against"]
+
+_LIKE = 4  # drawn rows of which any may give a given row its place
+_INDICATORS = 8  # categories of a nominal variable by which rows are compared
 
 
-def settle(
+def place_given(
     database: EncodedDatabase, latents: Mapping[str, Latent], structure: Drawn, values: Mapping[str, np.ndarray],
-    distinct: Sequence[frozenset[str]], given: Given, rng: np.random.Generator,
-) -> Drawn:  # fmt: skip
-    """A drawn structure with the given rows first in their tables, under the parents that they have.
+    given: Given, rng: np.random.Generator, guesses: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> dict[str, Placed]:  # fmt: skip
+    """What is known of the structure around given rows, by table that has any.
 
     Args:
-        values: by table, what was drawn in the structure, standard normal, float32 ``(n_rows, n_variables)``.
-        distinct: sets of edges of one child of which no two rows should share all parents.
+        structure, values: a database that was drawn around nothing; its values by table, standard normal, float32
+            ``(n_rows, n_variables)``.
+        guesses: by table, values for what is not known of the given rows, float32 ``(n, n_variables)``, n at least as
+            many as are given.
     """
-    order = {
-        table: _places(database, latents, structure, values.get(table), given, table, rng)
-        for table in database.tables
-        if table not in database.kept
-    }
-    place = {table: np.argsort(taken) for table, taken in order.items()}  # where a drawn row has gone
-    settled = Drawn(dict(structure.n_rows), {}, {}, {})
-    for edge in database.edges:
-        taken = order.get(edge.parent, slice(None))
-        settled.labels[edge.name] = structure.labels[edge.name][taken].copy()
-        settled.sizes[edge.name] = structure.sizes[edge.name][taken].copy()
-    for table in database.tables:
-        edges = database.edges_of(table)
-        for edge in edges:
-            parents = structure.parents[edge.name]
-            if table in order:
-                parents = parents[order[table]]
-            if edge.parent in place and len(place[edge.parent]):
-                parents = np.where(parents < 0, -1, place[edge.parent][parents])
-            settled.parents[edge.name] = parents
-        if given.count(table):
-            _hang(settled, edges, distinct, given, table, rng)
-    for edge in database.edges:
-        sizes = count_sizes(settled.parents[edge.name], structure.n_rows[edge.parent])
-        settled.labels[edge.name] = _fitting(settled.labels[edge.name], sizes, latents[edge.name].n_labels, rng)
-        settled.sizes[edge.name] = sizes
-    return settled
+    ours = {table: _values_told(known, guesses.get(table)) for table, known in given.known.items()}
+    placed = {}
+    for table, known in given.known.items():
+        like = _most_like(database, latents, structure, values, given, ours, table, rng)
+        labels, sizes = {}, {}
+        for edge in database.edges_to(table):
+            there = count_sizes(given.parents.get(edge.name, np.empty(0, np.int64)), len(known))
+            sizes[edge.name] = np.maximum(structure.sizes[edge.name][like], there)
+            if given.n_rows.get(edge.child) == given.count(edge.child):  # no child is to be added
+                sizes[edge.name] = there
+            labels[edge.name] = _fitting(
+                structure.labels[edge.name][like], sizes[edge.name], latents[edge.name].n_labels, rng
+            )
+        parents = {edge.name: given.parents[edge.name] for edge in database.edges_of(table)}
+        placed[table] = Placed(len(known), parents, labels, sizes)
+    return placed
 
 
-def _places(
-    database: EncodedDatabase, latents: Mapping[str, Latent], structure: Drawn, values: np.ndarray | None,
-    given: Given, table: str, rng: np.random.Generator,
+def _values_told(known: Known, guess: np.ndarray | None) -> np.ndarray:
+    """The given rows' values, standard normal, float32 ``(n_given, n_variables)``, NaN where nothing tells them."""
+    told = normal((known.low + known.high) / 2)
+    free = (known.low <= 0) & (known.high >= 1)
+    told[free] = np.nan if guess is None else guess[: len(known)][free]
+    return told
+
+
+def _most_like(
+    database: EncodedDatabase, latents: Mapping[str, Latent], structure: Drawn, values: Mapping[str, np.ndarray],
+    given: Given, ours: Mapping[str, np.ndarray], table: str, rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """The drawn rows in the order of the given ones that are like them, then the others, int64 ``(n,)``."""
+    """For each given row a drawn one, among the few most like it, int64 ``(n_given,)``.
+
+    Alike are rows whose own values are, their numbers of given children, and these children's mean values.
+    """
     n, n_given = structure.n_rows[table], given.count(table)
-    if not n_given:
-        return np.arange(n)
-    known, drawn = _features(database.tables[table], given.known[table], values)
+    known, drawn = [np.zeros((n_given, 1))], [np.zeros((n, 1))]
+    if table in values:
+        for side, z in ((known, ours[table]), (drawn, values[table])):
+            side += [z, *_indicators(database.tables[table], z)]
     for edge in database.edges_to(table):
         if given.count(edge.child):
-            scale, held = latents[edge.name].size_scale, given.parents[edge.name]
             some = structure.sizes[edge.name] * (given.count(edge.child) / max(structure.n_rows[edge.child], 1))
-            known.append(np.log1p(count_sizes(held, n_given)) / scale)
-            drawn.append(np.log1p(some) / scale)
-    ours = np.stack(known, axis=1).astype(np.float32) if known else np.zeros((n_given, 1), np.float32)
-    theirs = np.stack(drawn, axis=1).astype(np.float32) if drawn else np.zeros((n, 1), np.float32)
-    # As many as are given, at random: the matching is one to one.
-    chosen = rng.permutation(n)
-    match = match_rows(ours, theirs[chosen[:n_given]], seed=int(rng.integers(2**31)))
-    return np.concatenate([chosen[:n_given][match], chosen[n_given:]])
+            sizes = count_sizes(given.parents[edge.name], n_given)
+            for side, held in ((known, sizes), (drawn, some)):
+                side.append((np.log1p(held) / latents[edge.name].size_scale)[:, None])
+            if edge.child in values:
+                known.append(_known_means(ours[edge.child], given.parents[edge.name], n_given))
+                drawn.append(_known_means(values[edge.child], structure.parents[edge.name], n))
+    first, second = (np.nan_to_num(np.concatenate(side, axis=1)).astype(np.float32) for side in (known, drawn))
+    return nearest_rows(first, second, _LIKE, rng)
 
 
-def _features(codes: Codes, known: Known, values: np.ndarray | None) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """What is known of given rows, 0 for what is not, and the same of drawn rows: columns about standard."""
-    if values is None:
-        return [], []
-    middles = normal((known.low + known.high) / 2)
-    columns = [middles[:, j] for j in range(middles.shape[1])]
-    ranks = ndtr(values)
-    drawn = [values[:, j] for j in range(values.shape[1])]
+def _indicators(codes: Codes, z: np.ndarray) -> list[np.ndarray]:
+    """Of each nominal variable which of its commonest categories a row has: equal or not, however far in order."""
+    found = []
     for j, cuts in enumerate(codes.cuts):
-        if cuts is None:
-            continue
-        # Categories are equal or not, however far apart they stand in order.
-        category = np.minimum(np.searchsorted(cuts, ranks[:, j]), len(cuts) - 1)
-        of_given = np.minimum(np.searchsorted(cuts, (known.low[:, j] + known.high[:, j]) / 2), len(cuts) - 1)
-        told = known.high[:, j] - known.low[:, j] < 1
-        for k in np.argsort(-np.diff(np.r_[0.0, cuts]))[:8]:
-            share = float(np.diff(np.r_[0.0, cuts])[k])
-            columns.append(np.where(told, of_given == k, share))
-            drawn.append((category == k).astype(float))
-    return columns, drawn
+        if cuts is not None:
+            shares = np.diff(np.r_[0.0, cuts])
+            commonest = np.argsort(-shares)[:_INDICATORS]
+            category = np.searchsorted(cuts[:-1], ndtr(np.nan_to_num(z[:, j])), "right")
+            held = np.where(np.isnan(z[:, j])[:, None], shares[commonest], category[:, None] == commonest)
+            found.append(held)
+    return found
 
 
-def _hang(
-    settled: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], given: Given, table: str,
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """Give the given rows of a table their parents, and the others the places that are left."""
-    n_given = given.count(table)
-    for edge in edges:
-        parents, known = settled.parents[edge.name], given.parents[edge.name]
-        held = np.flatnonzero(parents[n_given:] >= 0) + n_given
-        taken = count_sizes(known, len(settled.sizes[edge.name]))
-        free = np.flatnonzero(taken == 0) if edge.one_to_one else np.arange(len(taken))
-        left = np.maximum(settled.sizes[edge.name] - taken, 0)[free]
-        left = fit_total(left, min(len(held), len(free)) if edge.one_to_one else len(held), rng,
-                         largest=1 if edge.one_to_one else None)  # fmt: skip
-        places = np.repeat(free, left)
-        parents[:n_given] = known
-        labels = settled.labels[edge.name]
-        parents[held] = match_places(labels[parents[held]], places, labels[places], rng)
-    names = {edge.name: edge for edge in edges}
-    may_move = np.arange(settled.n_rows[table]) >= n_given
-    for together in distinct:
-        if len(together & set(names)) < max(len(together), 2):
-            continue
-        chosen = [edge for edge in edges if edge.name in together]
-        part_duplicates(
-            [settled.parents[edge.name] for edge in chosen], [settled.labels[edge.name] for edge in chosen],
-            [settled.n_rows[edge.parent] for edge in chosen], rng, may_move,
-        )  # fmt: skip
+def _known_means(z: np.ndarray, parents: np.ndarray, n_parents: int) -> np.ndarray:
+    """The means of what is known of the children's values, by parent; 0 where nothing is."""
+    told = np.isfinite(z)
+    share = group_means(told.astype(np.float64), parents, n_parents)
+    return group_means(np.nan_to_num(z), parents, n_parents) / np.where(share > 0, share, 1.0)
 
 
 def _fitting(labels: np.ndarray, sizes: np.ndarray, n_labels: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from ..bundle import load_bundle
@@ -148,9 +147,10 @@ def _to_fill(
 
 
 def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: float, progress: Progress) -> GivenRows:
-    """The rows of these tables and of all that they refer to, from a database; how many rows the others are to have.
+    """The rows of these tables and of all that they refer to, from a database.
 
-    A table has as many rows as it was learned with for each given row among its ancestors, times the scale.
+    A table that refers to given rows, directly or not, has as many rows as these have children; others as many as were
+    learned, times the scale.
     """
     _check_engine(model.settings.engine, "the bundle")
     for name in names:
@@ -161,11 +161,8 @@ def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: fl
         _check_tables(schema, model, given)
         take_snapshot(source, schema.restrict([name for name in schema.table_names if name in given]), work, progress)
         tables = {name: work.read(name) for name in given}
-    n_rows = {}
-    for name in set(model.schema.table_names) - given - set(model.kept):
-        above = _with_ancestors(model.schema, [name]) & given
-        ratio = np.mean([tables[a].num_rows / max(model.rows[a], 1) for a in above]) if above else 1.0
-        n_rows[name] = max(round(model.rows[name] * ratio * scale), min(model.rows[name], 1))
+    others = [n for n in model.schema.table_names if not given & _with_ancestors(model.schema, [n])]
+    n_rows = {n: max(round(scale * model.rows[n]), min(model.rows[n], 1)) for n in others if n not in model.kept}
     return GivenRows(tables, {}, n_rows)
 
 
