@@ -71,7 +71,13 @@ class Snapshot(Protocol):
 
 
 class Load(Protocol):
-    """An unfinished load: nothing of it is seen in the target before the context ends without an error."""
+    """An unfinished load: nothing of it is seen in the target before the context ends without an error.
+
+    Attributes:
+        losses: once it has ended, a sentence for each object beside the tables that the server would not create.
+    """
+
+    losses: list[str]
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """Write rows (columns by name; those left out take their default) and return how many."""

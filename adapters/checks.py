@@ -9,6 +9,7 @@ from dbsynth.schema import Schema, Table
 
 from .base import Mode, Violation
 from .ddl import Dialect
+from .standing import shape_problems
 
 __all__ = ["count_violations", "refuse_rows", "refuse_shape", "violation_queries"]
 
@@ -25,26 +26,8 @@ def refuse_rows(counts: dict[str, int], mode: Mode) -> None:
 
 def refuse_shape(wanted: Table, found: Table) -> None:
     """Raise TargetError if a table that stands in the target cannot take the rows of `wanted`."""
-    here = {column.name: column for column in found.columns}
-    for column in wanted.columns:
-        if column.generated:
-            continue
-        if column.name not in here:
-            raise TargetError(
-                f"the target's table {found.name!r} has no column {column.name!r}; add it, or drop the table to "
-                "have it created"
-            )
-        if here[column.name].generated:
-            raise TargetError(
-                f"the target computes column {column.name!r} of table {found.name!r}, the source stores it"
-            )
-    for name in here.keys() - set(wanted.column_names):
-        column = here[name]
-        if not (column.nullable or column.identity or column.generated or column.default is not None):
-            raise TargetError(
-                f"the target's column {name!r} of table {found.name!r} takes no null and has no default, and the "
-                "source has no such column; give it a default"
-            )
+    if problems := list(shape_problems(wanted, found)):
+        raise TargetError("; ".join(problems))
 
 
 def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, str, str]]:

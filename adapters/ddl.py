@@ -44,6 +44,8 @@ class Dialect:
     checks_identity: ClassVar[bool] = True
     # What the server does not do to children when a parent goes.
     missing_actions: ClassVar[frozenset[str]] = frozenset()
+    # A foreign key may say SET NULL of columns that take no null; it is then an error to delete the parent.
+    sets_null_anyway: ClassVar[bool] = True
     # A transaction may break a foreign key on its way.
     defers_foreign_keys: ClassVar[bool] = True
     # Kinds whose literal default stands in brackets.
@@ -59,6 +61,8 @@ class Dialect:
     comments_in_columns: ClassVar[bool] = False
     # What a null satisfies, and no value: IS NULL holds for Postgres's (,) and for MySQL's 0000-00-00.
     is_null: ClassVar[str] = "IS NULL"
+    # Types and lengths bind; SQLite takes any value anywhere.
+    enforces_types: ClassVar[bool] = True
     true_literal: ClassVar[str] = "TRUE"
     false_literal: ClassVar[str] = "FALSE"
 
@@ -130,6 +134,7 @@ class Postgres(Dialect):
 
 class SQLite(Dialect):
     name = "sqlite"
+    enforces_types = False
     adds_constraints_later = False
     has_comments = False
     has_time_zones = True  # by the text's +00:00
@@ -168,6 +173,7 @@ class MySQL(Dialect):
     identity_is_key = True
     checks_identity = False
     missing_actions = frozenset({"SET DEFAULT"})
+    sets_null_anyway = False
     defers_foreign_keys = False
     brackets_defaults_of = frozenset({Kind.TEXT, Kind.OTHER, Kind.JSON})
     now = "CURRENT_TIMESTAMP(6)"
@@ -237,6 +243,8 @@ def create_indexes(table: Table, dialect: Dialect) -> list[str]:
     """The statements that give a loaded table its unique keys and indexes."""
     statements = []
     for key in table.unique_keys:
+        if key.virtual:
+            continue
         name, columns = dialect.quote(key.name), dialect.quote_all(key.columns)
         if dialect.adds_constraints_later:
             statements.append(f"ALTER TABLE {dialect.table_name(table)} ADD CONSTRAINT {name} UNIQUE ({columns})")

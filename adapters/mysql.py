@@ -22,6 +22,8 @@ from .mysql_fit import fit
 from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
 from .mysql_schema import Query, read_schema
 from .mysql_wire import read_batches
+from .objects import left_behind
+from .standing import refuse_misfits
 from .translation import translate
 from .urls import Address
 
@@ -89,12 +91,25 @@ class MySQLAdapter:
             yield MySQLSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return self._in_own_words(schema)[1]
+        return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = self._in_own_words(schema)
+        wanted, _ = self._in_own_words(schema.declared)
         with closing(self._connect()) as connection, self._errors(TargetError):
-            refuse(partial(_query, connection), self.database, schema, mode)
+            query = partial(_query, connection)
+            refuse_misfits(schema, wanted, read_schema(query, self.database, probe=False), MYSQL)
+            standing = refuse(query, self.database, wanted, mode)
+        if not set(wanted.table_names) & set(standing.table_names):
+            self._rehearse(wanted)
+
+    def _rehearse(self, schema: Schema) -> None:
+        """Create everything without a row in a staging database, and drop that: what the server refuses it says now."""
+        with closing(self._connect()) as connection, self._errors(TargetError):
+            load = MySQLLoad(connection, partial(_query, connection), self.database, schema, Mode.CREATE)
+            try:
+                load.prepare()
+            finally:
+                remove_leftovers(partial(_query, connection), self.database)
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[MySQLLoad]:
@@ -167,6 +182,10 @@ class _Writing:
     def __init__(self, adapter: MySQLAdapter, load: MySQLLoad) -> None:
         self._adapter = adapter
         self._load = load
+
+    @property
+    def losses(self) -> list[str]:
+        return self._load.losses
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         with self._adapter._errors(TargetError):

@@ -29,8 +29,10 @@ from .base import Mode
 from .checks import refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
+from .mysql_objects import create_objects
 from .mysql_schema import BASE_TABLES, Query, read_schema
 from .mysql_wire import insert_rows, load_data_rows
+from .objects import losses_of
 
 __all__ = ["MySQLLoad", "is_geometry", "lock", "refuse", "remove_leftovers"]
 
@@ -86,6 +88,7 @@ class MySQLLoad:
         self._old = self._staging + "_old"
         self._standing: Schema | None = None
         self._staged: Schema | None = None
+        self.losses: list[str] = []
 
     def prepare(self) -> None:
         """Create the staging database and in it every table, with its keys and no rows.
@@ -154,6 +157,8 @@ class MySQLLoad:
         for name in names:
             self._query(f"ANALYZE TABLE {_name(self._staging, name)}")
         self._swap(names, replaced, outside)
+        # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
+        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
 
     def _create_staging(self) -> None:
         collation = self._query(

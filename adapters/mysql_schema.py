@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, combinations
 from typing import Any
@@ -12,10 +12,9 @@ from typing import Any
 from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 from .ddl import MYSQL
+from .mysql_objects import Query, read_objects
 
 __all__ = ["BASE_TABLES", "Query", "read_schema", "unescape_literal"]
-
-Query = Callable[..., list[tuple[Any, ...]]]  # statement, then parameters -> all rows
 
 BASE_TABLES = "('BASE TABLE', 'SYSTEM VERSIONED')"
 
@@ -69,7 +68,8 @@ def read_schema(query: Query, database: str, *, probe: bool = True) -> Schema:
         tables.append(_probe(query, database, table) if probe else table)
     names = {table.name for table in tables}
     # A parent in another database is out of reach of a clone of this one.
-    return Schema("mysql", tuple(tables), tuple(k for k in foreign_keys if k.parent in names))
+    keys = tuple(k for k in foreign_keys if k.parent in names)
+    return Schema("mysql", tuple(tables), keys, objects=tuple(read_objects(query, database)))
 
 
 def unescape_literal(body: str) -> str:

@@ -14,9 +14,11 @@ from dbsynth.schema import Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations
 from .ddl import POSTGRES
+from .objects import left_behind
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, copy_out, parse
 from .postgres_load import PostgresLoad, Target
+from .standing import refuse_misfits
 from .translation import translate
 from .urls import Address
 
@@ -74,12 +76,23 @@ class PostgresAdapter:
             yield PostgresSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, POSTGRES)[1]
+        return [*translate(schema, POSTGRES)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
-        schema, _ = translate(schema, POSTGRES)
+        wanted, _ = translate(schema.declared, POSTGRES)
         with self._reading(TargetError) as connection:
-            Target(connection).refuse(schema, mode)
+            target = Target(connection)
+            refuse_misfits(schema, wanted, target.schema, POSTGRES)
+            standing = target.refuse(wanted, mode)
+        if not standing:
+            self._rehearse(wanted)
+
+    def _rehearse(self, schema: Schema) -> None:
+        """Create everything without a row, and take it back: what the server refuses it refuses now."""
+        with closing(self._connect()) as connection, self._errors(TargetError):  # closed before it commits
+            load = PostgresLoad(connection, schema.tables_only, Mode.CREATE, self._errors)
+            load.prepare()
+            load.finish()
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[PostgresLoad]:

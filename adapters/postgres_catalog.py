@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, NamedType, Schema, Table, UniqueKey
+from dbsynth.schema import Check, Column, DatabaseObject, ForeignKey, Index, Kind, NamedType, Schema, Table, UniqueKey
 
 from .ddl import POSTGRES
+from .postgres_objects import read_objects
+from .postgres_partitions import bounds, unique_keys
 
 __all__ = ["TABLES", "read_schema", "scalar"]
 
@@ -27,7 +29,8 @@ _ACTIONS = {"a": None, "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "S
 # Tables that hold rows of their own; a partition belongs to its parent, an extension's table to the extension.
 TABLES = """
     SELECT c.oid, n.nspname AS namespace, c.relname AS name, c.relkind::text AS kind,
-           n.nspname = current_schema() AS is_default, obj_description(c.oid, 'pg_class') AS comment
+           n.nspname = current_schema() AS is_default, obj_description(c.oid, 'pg_class') AS comment,
+           CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS divided_by
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
@@ -54,6 +57,8 @@ _TYPES = """
     SELECT t.oid, t.typname AS name, t.typtype::text AS kind, t.typbasetype AS base, t.typtypmod AS typmod,
            t.typelem AS element, t.typnotnull AS not_null, t.typdefault AS default, e.extname AS extension,
            format_type(t.oid, NULL) AS spelled,
+           t.typtype IN ('d', 'e', 'r') OR EXISTS (
+               SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c') AS is_own,
            CASE WHEN n.nspname NOT IN ('pg_catalog', current_schema()) THEN quote_ident(n.nspname) END AS outside,
            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base_type,
            CASE WHEN t.typtype = 'e' THEN ARRAY(SELECT v.enumlabel::text FROM pg_enum v WHERE v.enumtypid = t.oid
@@ -112,7 +117,7 @@ _CONSTRAINTS = """
 
 _INDEXES = """
     SELECT i.indrelid AS table, c.relname AS name, i.indisunique AS is_unique,
-           pg_get_indexdef(i.indexrelid, 0, true) AS definition,
+           replace(pg_get_indexdef(i.indexrelid, 0, true), ' ON ONLY ', ' ON ') AS definition,
            i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
                AND m.amname IN ('btree', 'hash') AS is_plain,
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)
@@ -171,7 +176,12 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
             indexes=tuple(parts.indexes(row)),
             namespace=None if row["is_default"] else row["namespace"],
             comment=row["comment"],
+            options=(f"PARTITION BY {row['divided_by']}",) if row["divided_by"] else (),
         )
+        if row["kind"] == "p":
+            table = replace(table, checks=(*table.checks, *bounds(connection, oid)))
+        if row["kind"] == "p" and scan:
+            table = replace(table, unique_keys=(*table.unique_keys, *unique_keys(connection, oid, table)))
         if scan:
             unusual = _unusual_values(connection, table, row["kind"])
             table = replace(table, columns=tuple(
@@ -183,7 +193,11 @@ def read_schema(connection: Any, *, scan: bool) -> Schema:
         if row["kind"] == "p":
             keys += _partition_keys(connection, row["oid"], names)
     needed = [_extension(row["name"]) for row in connection.execute(_EXTENSIONS)]
-    return Schema("postgres", tuple(result), tuple(keys), tuple(dict.fromkeys([*needed, *types.definitions(used)])))
+    named = dict.fromkeys([*needed, *types.definitions(used)])
+    objects = [DatabaseObject("type", t.name, (t.definition,)) for t in types.unused(named)]
+    known = {kind.definition for kind in named}
+    objects += (found for found in read_objects(connection) if not known & set(found.statements))
+    return Schema("postgres", tuple(result), tuple(keys), tuple(named), tuple(objects))
 
 
 def _unusual_values(connection: Any, table: Table, relation_kind: str) -> set[str]:
@@ -367,6 +381,11 @@ class _Types:
         for oid in used:
             visit(oid)
         return list(found.values())
+
+    def unused(self, used: Iterable[NamedType]) -> list[NamedType]:
+        """Types that no table's column is of, in order: a function's, or nobody's."""
+        own = [oid for oid, row in self.by_oid.items() if row["is_own"]]
+        return [kind for kind in self.definitions(own) if kind not in used]
 
     def _definition(self, row: dict[str, Any]) -> str | None:
         if row["kind"] == "e":

@@ -11,13 +11,15 @@ from typing import Any
 import pyarrow as pa
 
 from dbsynth.errors import DbsynthError, TargetError
-from dbsynth.schema import Schema, Table
+from dbsynth.schema import DatabaseObject, Schema, Table
 
 from .base import Mode
 from .checks import refuse_rows, refuse_shape
 from .ddl import POSTGRES, add_foreign_key, create_indexes, create_table
+from .objects import losses_of
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, as_csv, copy_in
+from .postgres_objects import create_early, create_late, fill, to_create
 
 __all__ = ["PostgresLoad", "Target"]
 
@@ -36,11 +38,14 @@ class PostgresLoad:
         self._target = Target(connection)
         self._restore: list[str] = []  # statements that give standing tables back what was taken from them
         self._new: list[Table] = []
+        self._waiting: list[DatabaseObject] = []  # what is still to be created beside the tables
+        self.losses: list[str] = []
 
     def prepare(self) -> None:
         """Create what is missing; empty what is to be replaced; take foreign keys and triggers off standing tables."""
         standing = self._target.refuse(self._schema, self._mode)
         self._new = [table for table in self._schema.tables if table.name not in self._target.schema.table_names]
+        self._waiting = to_create(self._schema.objects, self._target.schema.objects)
         for row in self._connection.execute(_FOREIGN_KEYS_AROUND, [standing, standing]).fetchall():
             table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
             self._run(f"ALTER TABLE {table} DROP CONSTRAINT {POSTGRES.quote(row['name'])}")
@@ -60,10 +65,12 @@ class PostgresLoad:
     def _create(self) -> None:
         for namespace in dict.fromkeys(table.namespace for table in self._new if table.namespace):
             self._run(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES.quote(namespace)}")
+        self._waiting = create_early(self._connection, self._waiting)
         for kind in self._schema.types if self._new else ():
             always = kind.definition.startswith(("CREATE EXTENSION", "CREATE SCHEMA"))
             if always or not self._exists("to_regtype", kind.name):
                 self._run(kind.definition)
+        self._waiting = create_early(self._connection, self._waiting)
         for table in self._new:
             owned = {}
             for column in table.columns:
@@ -83,6 +90,7 @@ class PostgresLoad:
             for what, name, comment in comments:
                 if comment:
                     self._run(f"COMMENT ON {what} {name} IS {POSTGRES.literal(comment)}")
+        self._waiting = create_early(self._connection, self._waiting)
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """COPY FROM in CSV; generated columns among the batches' are left out."""
@@ -114,6 +122,7 @@ class PostgresLoad:
     def finish(self) -> None:
         """Keys and indexes of new tables, foreign keys of all; sequences after the highest number; statistics."""
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        self._waiting = fill(self._connection, self._waiting)
         for table in self._new:
             if table.primary_key:  # an index over all rows at once takes less time than one that grows with them
                 name, columns = POSTGRES.table_name(table), POSTGRES.quote_all(table.primary_key)
@@ -127,6 +136,7 @@ class PostgresLoad:
             if key.child in new:
                 self._run(add_foreign_key(self._schema, key, POSTGRES))
         self._set_sequences()
+        self.losses = losses_of(create_late(self._connection, self._waiting))
         for table in self._schema.tables:
             self._run(f"ANALYZE {POSTGRES.table_name(table)}")
 

@@ -16,8 +16,11 @@ from dbsynth.schema import Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import SQLITE, create_indexes, create_table
+from .objects import left_behind, losses_of
 from .sqlite_catalog import read_schema
+from .sqlite_objects import create_objects
 from .sqlite_values import to_arrow, to_sqlite
+from .standing import refuse_misfits
 from .translation import translate
 from .urls import Address
 
@@ -72,16 +75,28 @@ class SQLiteAdapter:
             yield SQLiteSnapshot(self, connection)
 
     def losses(self, schema: Schema) -> list[str]:
-        return translate(schema, SQLITE)[1]
+        return [*translate(schema, SQLITE)[1], *left_behind(schema, self.dialect)]
 
     def check_target(self, schema: Schema, mode: Mode) -> None:
+        wanted, _ = translate(schema.declared, SQLITE)
+        standing: list[str] = []
         if self._path.exists():
             if not os.access(self._path, os.W_OK):
                 raise TargetError(f"the SQLite file {str(self._path)!r} may not be written")
             with self._reading(TargetError) as connection:
-                _refuse(connection, translate(schema, SQLITE)[0], mode)
+                refuse_misfits(schema, wanted, read_schema(connection, scan=False), SQLITE)
+                standing = _refuse(connection, wanted, mode)
         elif not os.access(self._path.absolute().parent, os.W_OK):
             raise TargetError(f"no file can be made in the folder {str(self._path.absolute().parent)!r}")
+        if not standing:
+            self._rehearse(wanted)
+
+    def _rehearse(self, schema: Schema) -> None:
+        """Create everything without a row, in memory: what SQLite refuses it refuses now."""
+        with self._errors(TargetError), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            load = SQLiteLoad(self, connection, schema.tables_only, Mode.CREATE, decode_other=False)
+            load.prepare()
+            load.finish()
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[SQLiteLoad]:
@@ -202,6 +217,7 @@ class SQLiteLoad:
         self._decode_other = decode_other
         self._new: list[Table] = []
         self._triggers: list[str] = []
+        self.losses: list[str] = []
 
     def prepare(self) -> None:
         """Create what is missing, empty what is to be replaced, take the triggers off standing tables."""
@@ -246,6 +262,7 @@ class SQLiteLoad:
                 self._connection.execute(statement)
         for sql in self._triggers:
             self._connection.execute(sql)
+        self.losses = losses_of(create_objects(self._connection, self._schema.objects))
         for table in self._schema.tables:
             if self._mode is Mode.REPLACE and "AUTOINCREMENT" in table.options:
                 with suppress(sqlite3.OperationalError):  # no table has AUTOINCREMENT in this target

@@ -10,6 +10,7 @@ from typing import Any
 from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 from .ddl import SQLITE
+from .sqlite_objects import read_objects
 from .sqlite_sql import TableText, affinity, parse_create_table
 
 __all__ = ["read_schema"]
@@ -76,7 +77,7 @@ def read_schema(connection: sqlite3.Connection, *, scan: bool) -> Schema:
     tables = [_read_table(connection, name, text, scan) for name, text in texts.items()]
     by_lower = {table.name.lower(): table for table in tables}
     keys = [key for name, text in texts.items() for key in _read_foreign_keys(connection, name, text, by_lower)]
-    return Schema("sqlite", tuple(tables), tuple(keys))
+    return Schema("sqlite", tuple(tables), tuple(keys), objects=tuple(read_objects(connection)))
 
 
 def _read_table(connection: sqlite3.Connection, name: str, text: TableText, scan: bool) -> Table:

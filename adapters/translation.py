@@ -10,9 +10,11 @@ from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, NamedType, Sc
 
 from .ddl import Dialect, key_columns
 from .expressions import translate_default, translate_expression
+from .postgres_partitions import PARTITIONS
 
 __all__ = ["translate"]
 
+_SHOWN = 12  # names in a sentence
 _NOT_INDEXED = {Kind.JSON, Kind.OTHER, Kind.BINARY}
 
 
@@ -36,6 +38,7 @@ class _Translation:
         self.schema = schema
         self.dialect = dialect
         self.losses: list[str] = []
+        self.collations: dict[str, list[str]] = {}  # by collation the columns that lose it
         self.types: list[NamedType] = []
         self.taken = {name.lower() for name in schema.table_names}  # in some dialects these share a space with indexes
 
@@ -45,6 +48,10 @@ class _Translation:
         keys = tuple(new for key in self.schema.foreign_keys if (new := self._foreign_key(key)))
         for key in keys:
             tables[key.child] = self._same_types(key, tables)
+        for collation, names in self.collations.items():
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            listed = ", ".join(names[:_SHOWN]) + more
+            self.losses.append(f"text is compared by the target's rules, not by {collation}: {listed}")
         return Schema(self.dialect.name, tuple(tables.values()), keys, tuple(self.types)), self.losses
 
     def _table(self, table: Table) -> Table:
@@ -53,6 +60,8 @@ class _Translation:
         columns = tuple(self._column(table, column, column.name in keys, checks) for column in table.columns)
         by_name = {c.name: c for c in table.columns if self.dialect.checks_identity or not c.identity}
         for check in table.checks:
+            if check.domain == PARTITIONS:
+                continue  # they stay behind
             expression = translate_expression(check.expression, self.schema.dialect, self.dialect, by_name)
             if expression:
                 checks.append(Check(self._name(table, check.name), expression))
@@ -92,6 +101,8 @@ class _Translation:
         if column.identity and not identity:
             self.losses.append(f"{where} is no longer numbered by the server")
         self._note_type(where, column, native_type)
+        if column.collation:
+            self.collations.setdefault(column.collation, []).append(f"{table.name}.{column.name}")
         return replace(
             column, native_type=native_type, default=default, generated=generated, identity=identity,
             nullable=column.nullable or bool(column.generated and not generated),
@@ -107,8 +118,6 @@ class _Translation:
             self.losses.append(f"{where}: {column.native_type} becomes {native_type}, exact to about {digits} digits")
         elif column.kind is Kind.TIMESTAMPTZ and not self.dialect.has_time_zones:
             self.losses.append(f"{where} holds moments in UTC, without saying so")
-        if column.collation:
-            self.losses.append(f"{where} compares text by the target's rules, not by {column.collation}")
 
     def _enum_type(self, table: Table, column: Column) -> str:
         if not column.enum_values:
@@ -134,14 +143,18 @@ class _Translation:
             self.losses.append(f"{where} is left out: {', '.join(key.parent_columns)} is no key of {key.parent!r}")
             return None
         actions = [key.on_delete, key.on_update]
+        missing = set(self.dialect.missing_actions)
+        child = self.schema.table(key.child)
+        if not self.dialect.sets_null_anyway and not all(child.column(name).nullable for name in key.columns):
+            missing.add("SET NULL")
         for i, action in enumerate(actions):
-            if action in self.dialect.missing_actions:
+            if action in missing:
                 self.losses.append(f"{where} loses its {action}")
                 actions[i] = None
         deferrable = key.deferrable if self.dialect.defers_foreign_keys else None
         if key.deferrable and not deferrable:
             self.losses.append(f"{where} is checked at once, not at the end of a transaction")
-        name = self._name(self.schema.table(key.child), key.name)
+        name = self._name(child, key.name)
         return replace(key, name=name, on_delete=actions[0], on_update=actions[1], deferrable=deferrable)
 
     def _same_types(self, key: ForeignKey, tables: dict[str, Table]) -> Table:

@@ -35,10 +35,11 @@ from .graph.denoiser import GraphDenoiser
 from .graph.pipeline import GraphModel
 from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Total
 from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
-from .schema import Column, Kind, Schema
+from .schema import Column, ForeignKey, Kind, Schema
 
 __all__ = ["VERSION", "load_bundle", "save_bundle"]
 
@@ -48,12 +49,13 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 2
+VERSION = 3
 _CLASSES = {
     c.__name__: c
     for c in (
-        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, GraphModel, Latent,
-        Numbering, Numeric, Opened, Part, Quantiles, Shapes, TableCodec, TableModel,
+        Augmentation, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge, EncodedDatabase, Fixed,
+        ForeignKey, Formula, GraphModel, Latent, Numbering, Numeric, Opened, Order, Part, Quantiles, Shapes, TableCodec,
+        TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}

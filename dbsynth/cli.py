@@ -66,17 +66,22 @@ def _command(*options: list[Callable[[Any], Any]], example: str) -> Callable[[Ca
     return decorate
 
 
-@_command(SETTINGS, OUTPUT, example="dbsynth inspect 'postgresql://reader:${DB_PASSWORD}@db.example.org/shop'")
+@_command(
+    [click.option("--target", type=Url(), metavar="URL", help="Where it would go: what does not fit there, too.")],
+    SETTINGS,
+    OUTPUT,
+    example="dbsynth inspect 'postgresql://reader:${DB_PASSWORD}@db.example.org/shop'",
+)
 @click.argument("url", type=Url())
-def inspect(url: str, quiet: bool, as_json: bool, **settings: Any) -> None:
+def inspect(url: str, target: str | None, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Show what would become of a database, and change nothing.
 
-    Its tables, rows and foreign keys; for each column whether it is modelled, fabricated or copied, and why; and what
-    stands in the way of cloning it.
+    Its tables, rows and foreign keys; for each column whether it is modelled, fabricated or copied, and why; what a
+    target would not get; and what stands in the way of cloning it.
     """
     from . import jobs, show
 
-    plan = jobs.inspect(url, _load_settings(settings), progress=_progress(quiet, as_json))
+    plan = jobs.inspect(url, _load_settings(settings), target_url=target, progress=_progress(quiet, as_json))
     show.as_json(plan) if as_json else show.plan(plan)
 
 

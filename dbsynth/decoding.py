@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +18,14 @@ from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
 from .given import GivenRows, encode_given, number_on, overlay
+from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
-from .integrity.checks import satisfy_checks
+from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
-from .integrity.unique import part_repeats
+from .integrity.rules.hold import Parents, add_up, leave_barren, settle
+from .integrity.rules.kinds import Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
 from .schema import Column, ForeignKey, Kind, Table, arrow_type
@@ -48,7 +51,7 @@ def synthesise(
     generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress, **around)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
-    made = _Made({}, {}, {}, {})
+    made = _Made({}, {}, {}, {}, {})
     late: dict[str, dict[ForeignKey, np.ndarray]] = {}  # parents in tables with keys to columns that are filled later
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
@@ -65,9 +68,12 @@ def synthesise(
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
+    _add_up(model, made)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     for name in _fill_late(model, use, made, late, rng):
         whole = overlay(made.tables[name], given.tables.get(name), given.fill.get(name, ()))
-        made.tables[name] = _part_repeats(model, model.schema.table(name), whole, given.count(name), rng)
+        made.tables[name] = tell_apart(model, model.schema.table(name), whole, rng, n_given=given.count(name))
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -80,12 +86,14 @@ class _Made:
         extras: numbers about each row.
         order: int64, where the engine's rows went.
         features: float32 ``(n_rows, d)``, what makes rows alike.
+        parents: by foreign key, the parent row of each row, int64, -1 for none.
     """
 
     tables: dict[str, dict[str, pa.Array]]
     extras: dict[str, dict[str, np.ndarray]]
     order: dict[str, np.ndarray]
     features: dict[str, np.ndarray]
+    parents: dict[ForeignKey, np.ndarray]
 
 
 def _decode(
@@ -104,15 +112,25 @@ def _decode(
         rows = generated.parents[edge_name(key)]
         parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
+
+    def as_given(name: str, values: pa.Array) -> pa.Array:
+        return overlay({name: values}, there, fill)[name]
+
+    def decoded(ranks: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+        return learned.codec.decode(ranks, types, whole=not given.tables, hold=as_given)
+
+    rules, drawn = model.rules_of(table.name), decoded(ranks)[0]
+    for key in ready:
+        theirs = made.tables[key.parent]
+        free = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
     agrees = _agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng)
     stays = np.flatnonzero(agrees | (np.arange(n_drawn) < n_given))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
-
-    def hold(name: str, values: pa.Array) -> pa.Array:
-        return overlay({name: values}, there, fill)[name]
-
-    columns, extras = learned.codec.decode(ranks, types, whole=not given.tables, hold=hold)
+    columns, extras = decoded(ranks)
+    standing = _standing(model, made, {key: parents[key] for key in ready})
+    columns = settle(rules, columns, table, standing, ranks, rng)  # before rows are sorted by them
     by_edge = {edge_name(key): rows for key, rows in parents.items()}
     moved = np.arange(n) if n_given else _sorting(learned, columns, by_edge, n, table)
     take = pa.array(moved)
@@ -120,25 +138,39 @@ def _decode(
     made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
     marks = _marks_of(columns)
     columns = {name: _known(array, table.column(name), rng) for name, array in columns.items()}
-    columns |= _key_columns(table, {key: parents[key][moved] for key in ready}, made.tables, rng)
+    parents = {key: rows[moved] for key, rows in parents.items()}
+    made.parents.update(parents)
+    columns |= _key_columns(table, {key: parents[key] for key in ready}, made.tables, rng)
     if len(ready) < len(keys):
-        late[table.name] = {key: parents[key][moved] for key in keys}
+        late[table.name] = parents
     columns |= _unlike(_invent(model, table, columns, marks, n, rng), learned, table, there, rng)
-    columns |= _number(learned, columns, n, types, there)
-    columns = overlay(columns, there, fill)
-    unique = {name for names in unique_sets(table) for name in names}
-    drawn = [
-        name
-        for name, fate in model.fates[table.name].items()
-        if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
-    ]
-    columns = overlay(satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved]), there, fill)
-    made.tables[table.name] = _part_repeats(model, table, columns, n_given, rng)
+    columns |= _number(model, table, columns, n, types, there)
+    standing = _standing(model, made, {key: parents[key] for key in ready})
+    columns = hold(model, table, overlay(columns, there, fill), ranks[moved], standing, rng)
+    if n_given:  # what holding the rules changed in given rows is theirs again
+        columns = tell_apart(model, table, overlay(columns, there, fill), rng, n_given=n_given)
+    made.tables[table.name] = columns
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
     made.order[table.name] = position
     return n_drawn - n
+
+
+def _standing(model: DatabaseModel, made: _Made, parents: Mapping[ForeignKey, np.ndarray]) -> Parents:
+    return {key: (rows, made.tables[key.parent], model.schema.table(key.parent)) for key, rows in parents.items()}
+
+
+def _add_up(model: DatabaseModel, made: _Made) -> None:
+    """The columns that hold what children come to, grandchildren's first."""
+    order = model.schema.parents_first()
+    for rule in sorted(model.rules, key=lambda rule: -order.index(rule.table)):
+        if isinstance(rule, Total):
+            table, child = model.schema.table(rule.table), model.schema.table(rule.key.child)
+            n = len(made.features[rule.table])
+            made.tables[rule.table][rule.column] = add_up(
+                rule, table.column(rule.column), n, made.parents[rule.key], made.tables[child.name], child
+            )
 
 
 def _agree(
@@ -211,6 +243,9 @@ def _invent(
     """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
     learned = model.tables[table.name]
     columns = fabricate_table(learned.fabricators, table, n, rng, given)
+    for name in [names[0] for names in unique_sets(table) if len(names) == 1 and names[0] in columns]:
+        draw = partial(fabricate, learned.fabricators[name], table.column(name), rng=rng)
+        columns[name] = allowed(columns[name], draw, table, name, model.schema.dialect)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
         for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
             columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])
@@ -283,25 +318,27 @@ def _sorting(
 
 
 def _number(
-    learned: TableModel, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType],
+    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType],
     given: pa.Table | None,
 ) -> dict[str, pa.Array]:  # fmt: skip
     """The invented whole numbers of the key, after those of given rows."""
     result = {}
-    for name, numbering in learned.numbering.items():
+    for name, numbering in model.tables[table.name].numbering.items():
         within = [c for c in numbering.within if c in columns]  # others are filled later
         frame = pa.table({c: columns[c] for c in within}).to_pandas() if within and n else None
-        there = np.empty(0)
-        if given is not None:
+        if given is not None and given.num_rows:
             kind = Kind.DATE if pa.types.is_date(types[name]) else Kind.INTEGER
-            there = to_numbers(given.column(name).combine_chunks(), kind)
-        numbers = pa.array(number_on(numbering, there, frame, n), pa.int64())
-        # Arrow casts to dates from their days, and to short decimals from text only.
-        if pa.types.is_date(types[name]):
-            numbers = numbers.cast(pa.int32())
-        elif pa.types.is_decimal(types[name]):
-            numbers = numbers.cast(pa.string())
-        result[name] = numbers.cast(types[name])
+            numbers = number_on(numbering, to_numbers(given.column(name).combine_chunks(), kind), frame, n)
+            result[name] = Numbering(0, 1).at(numbers, types[name])
+        elif frame is not None:
+            positions = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy()
+            result[name] = numbering.at(positions, types[name])
+        else:
+            result[name] = numbering.at(np.arange(n), types[name])
+            if table.primary_key == (name,):
+                more = lambda k, numbering=numbering, type_=types[name]: numbering.at(n + np.arange(k), type_)  # noqa: E731
+                found = allowed(result[name], more, table, name, model.schema.dialect)
+                result[name] = found.take(pc.sort_indices(found))
     return result
 
 
@@ -323,19 +360,6 @@ def _unlike(
             take[rows] = len(values) + np.arange(n)
             invented[name] = pa.concat_arrays([values, spare[:n].cast(values.type)]).take(pa.array(take))
     return invented
-
-
-def _part_repeats(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], n_given: int, rng: np.random.Generator
-) -> dict[str, pa.Array]:
-    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
-    fates = model.fates[table.name]
-    for key in unique_sets(table):
-        changeable = [name for name in key if fates[name] is Fate.MODELLED]
-        changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
-        if changeable and all(name in columns for name in key):
-            columns = part_repeats(columns, key, changeable, rng, table=table.name, n_given=n_given)
-    return columns
 
 
 def _fill_late(

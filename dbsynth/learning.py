@@ -19,6 +19,7 @@ from .engines import ENGINES
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
+from .integrity.rules.kinds import coded_together
 from .keys import KeyUse, parent_rows, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate, Plan
@@ -71,7 +72,8 @@ def learn(
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
     engine = ENGINES[settings.engine].fit(database, settings, progress=progress)
-    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents))
+    apart = _apart(use, parents)
+    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, apart, plan.rules)
 
 
 def _real_parents(
@@ -169,7 +171,7 @@ def _table_data(
                 extras[edge_name(key) + DEPTH_MARK] = depth
     table = pa.table(arrays) if arrays else rows.select([])
     rare = {c.name: settings.rare_in(name, c.name) for c in plan.of(name, Fate.MODELLED) if c.kind not in _OPEN}
-    return TableData(table, columns, extras, rare)
+    return TableData(table, columns, extras, rare, coded_together(plan.rules, name))
 
 
 _OPEN = frozenset({Kind.BOOLEAN, Kind.ENUM})  # what their values may be is in the schema for all to see
@@ -203,11 +205,14 @@ def _table_model(
             to_invent[column.name] = column
             unique.add(column.name)
     fabricators = {}
+    apart = {name for index in table.indexes if index.excludes for name in index.columns}
     for name, column in to_invent.items():
         decision = settings.decision(table.name, name)
         told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
         known = _not_empty(rows.column(name), column)
-        fabricators[name] = learn_fabricator(table.name, column, known, unique=name in unique, **told)
+        fabricators[name] = learn_fabricator(
+            table.name, column, known, unique=name in unique, apart=name in apart, **told
+        )
     if table.name in plan.kept:
         return TableModel(codec, fabricators)
     shuffled = {c.name: _sorted(rows.select([c.name])) for c in plan.of(table.name, Fate.KEPT)}

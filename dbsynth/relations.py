@@ -17,11 +17,11 @@ from .schema import ForeignKey, Schema, UniqueKey
 __all__ = ["with_virtual_keys"]
 
 
-def with_virtual_keys(schema: Schema, read: Callable[[str], pa.Table], settings: Settings) -> Schema:
+def with_virtual_keys(schema: Schema, read: Callable[[str], pa.Table] | None, settings: Settings) -> Schema:
     """The schema with the foreign keys of `virtual_fk`, and what they refer to unique.
 
     Args:
-        read: gives a table's rows.
+        read: gives a table's rows; None: they are not there yet, and whether they can be told apart is seen later.
 
     Raises:
         ConfigError: a relation that cannot be read, names what is not there, is declared already, or whose parent rows
@@ -105,7 +105,7 @@ def _missing(schema: Schema, text: str) -> str:
     )
 
 
-def _problem(schema: Schema, key: ForeignKey, read: Callable[[str], pa.Table]) -> str | None:
+def _problem(schema: Schema, key: ForeignKey, read: Callable[[str], pa.Table] | None) -> str | None:
     """What stands against the relation, and the way out."""
     for other in schema.foreign_keys_of(key.child):
         if set(other.columns) == set(key.columns) and other.parent == key.parent:
@@ -114,6 +114,8 @@ def _problem(schema: Schema, key: ForeignKey, read: Callable[[str], pa.Table]) -
         for name in columns:
             if schema.table(table).column(name).generated is not None:
                 return f"the server computes {table}.{name}; a relation needs columns that are written"
+    if read is None:
+        return None
     rows = read(key.parent).select(key.parent_columns).drop_null()
     if rows.num_rows and rows.group_by(list(key.parent_columns)).aggregate([]).num_rows < rows.num_rows:
         names = ", ".join(key.parent_columns)

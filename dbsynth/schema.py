@@ -19,7 +19,19 @@ from .errors import SchemaError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Check", "Column", "ForeignKey", "Index", "Kind", "NamedType", "Schema", "Table", "UniqueKey", "arrow_type"]
+__all__ = [
+    "Check",
+    "Column",
+    "DatabaseObject",
+    "ForeignKey",
+    "Index",
+    "Kind",
+    "NamedType",
+    "Schema",
+    "Table",
+    "UniqueKey",
+    "arrow_type",
+]
 
 
 class Kind(StrEnum):
@@ -95,7 +107,7 @@ class UniqueKey:
 
     name: str
     columns: tuple[str, ...]
-    virtual: bool = False  # the user's word, of which the database knows nothing
+    virtual: bool = False  # no constraint of the table: the user's word, or that of each of its partitions
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,7 @@ class Check:
 
     name: str
     expression: str
-    domain: str | None = None  # the domain (Postgres) that brings the condition; its type carries it into a target
+    domain: str | None = None  # the domain (Postgres), or the partitions, that carry the condition into a target
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,23 @@ class NamedType:
 
 
 @dataclass(frozen=True)
+class DatabaseObject:
+    """What a database declares beside its tables' columns and constraints: a view, a function, a trigger, …
+
+    Attributes:
+        kind: what the dialect calls it, in the singular.
+        name: unique among those of its kind; a trigger's says of which table it is.
+        statements: native ones that create it, in order; none where it is known by name only and stays behind.
+        part_of_tables: the tables are not what they are without it (a partition, a function that a default calls).
+    """
+
+    kind: str
+    name: str
+    statements: tuple[str, ...] = ()
+    part_of_tables: bool = False
+
+
+@dataclass(frozen=True)
 class Schema:
     """The tables of a database and the foreign keys between them.
 
@@ -192,6 +221,7 @@ class Schema:
     tables: tuple[Table, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
     types: tuple[NamedType, ...] = ()  # in an order in which they can be created
+    objects: tuple[DatabaseObject, ...] = ()  # beside the tables, in the order in which they came to be
 
     def __post_init__(self) -> None:
         by_name = {table.name: table for table in self.tables}
@@ -248,6 +278,12 @@ class Schema:
             replace(t, unique_keys=tuple(key for key in t.unique_keys if not key.virtual)) for t in self.tables
         )
         return replace(self, tables=tables, foreign_keys=tuple(key for key in self.foreign_keys if not key.virtual))
+
+    @property
+    def tables_only(self) -> Schema:
+        """The schema whose other objects are known by name only, so that they stay behind."""
+        objects = tuple(o if o.part_of_tables else replace(o, statements=()) for o in self.objects)
+        return replace(self, objects=objects)
 
     def opened(self) -> tuple[ForeignKey, ...]:
         """The foreign keys to leave out so that no cycle remains: self references, then the fewest keys of each cycle.
@@ -315,7 +351,8 @@ class Schema:
             for k in data["foreign_keys"]
         )
         types = tuple(NamedType(**t) for t in data["types"])
-        return cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types)
+        objects = tuple(DatabaseObject(**{**o, "statements": tuple(o["statements"])}) for o in data["objects"])
+        return cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types, objects)
 
 
 def _find_cycle(names: Iterable[str], keys: list[ForeignKey]) -> list[ForeignKey]:

@@ -28,7 +28,7 @@ __all__ = ["as_json", "evaluation", "fit_report", "plan", "report"]
 
 _FATES = {
     "key": "cyan", "modelled": "green", "fabricated": "magenta", "kept": "yellow",
-    "generated": "blue", "null": "dim", "constant": "dim",
+    "generated": "blue", "computed": "blue", "null": "dim", "constant": "dim",
 }  # fmt: skip
 
 def as_json(result: Any) -> None:
@@ -41,9 +41,12 @@ def plan(plan: Plan) -> None:
     page = _Page()
     _section(page, "Tables", _tables_of_plan(plan))
     _section(page, "Columns", _columns_of_plan(plan))
+    if plan.rules:
+        _section(page, "Rules that every real row obeys, and every synthetic row will", _rules_of_plan(plan))
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
     _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
+    _list(page, "What a target does not get", plan.losses)
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
 
@@ -62,7 +65,7 @@ def report(report: Report) -> None:
     _section(page, "Rows", _tables_of_report(report))
     if report.evaluation is not None:
         _evaluation(page, report.evaluation)
-    _list(page, "What the target cannot carry", report.losses)
+    _list(page, "What the target did not get", report.losses)
     broken = [f"{v.table}: {v.constraint}, {v.rows:,} rows" for v in report.violations]
     _list(page, "Constraints the target finds broken", broken, style="red")
     _closing(page, report)
@@ -138,6 +141,13 @@ def _columns_of_plan(plan: Plan) -> Table:
         table.add_row(Text(name, style="bold"))
         for column in columns:
             table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
+    return table
+
+
+def _rules_of_plan(plan: Plan) -> Table:
+    table = _table("Table", "Rule")
+    for name, rules in groupby(sorted(plan.rules, key=lambda rule: rule.table), key=lambda rule: rule.table):
+        table.add_row(Text(name), Text("\n".join(rule.text for rule in rules)))
     return table
 
 

@@ -23,7 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports"},
     {"engines"},
     {"model"},
-    {"given"},
+    {"given", "holding"},
     {"bundle", "learning", "decoding"},
     {"jobs"},
     {"secrecy", "show"},

@@ -6,7 +6,7 @@ them are coded together. What the engines learn is how the resulting normal vari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,12 +126,14 @@ class TableData:
     Attributes:
         extras: float64 ``(n_rows,)`` each, NaN where there is none.
         rare: by column, how many rows must hold a value for it to be learned; 1 for those that are not there.
+        together: columns to be coded as one: a column, and others that it fixes.
     """
 
     rows: pa.Table
     columns: Sequence[Column]
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
     rare: Mapping[str, int] = field(default_factory=dict)
+    together: Sequence[Collection[str]] = ()
 
 
 Hold = Callable[[str, pa.Array], pa.Array]  # (column, its values) -> its values
@@ -312,13 +314,15 @@ def _draft(data: TableData) -> _Draft:
         if null.any() and not null.all():
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
+        elif any(name in columns for columns in data.together):
+            nominal[name] = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
         elif name not in before and _has_few_values(variables):
             codes, values = category_codes(pa.array(pool_rare(to_numbers(arrays[name], kinds[name]), rare[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = [
         found
-        for group in _groups(nominal, numeric, data.rows.num_rows)
-        for found in _coded_together(group, nominal, numeric, rare)
+        for group in _groups(nominal, numeric, data.rows.num_rows, data.together)
+        for found in _coded_together(group, nominal, numeric, rare, data.together)
     ]
     for name in [name for group, _, _ in joint for name in group]:
         numeric.pop(name, None)
@@ -329,11 +333,12 @@ def _draft(data: TableData) -> _Draft:
 
 
 def _coded_together(
-    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str], rare: Mapping[str, int]
-) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:
+    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str],
+    rare: Mapping[str, int], together: Sequence[Collection[str]],
+) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:  # fmt: skip
     """The columns of a group, the code of each row, and the tuples coded: those that are not rare.
 
-    Where most rows would hold a rare tuple, its columns are coded one by one.
+    Where most rows would hold a rare tuple, its columns are coded one by one, but for those that belong ``together``.
     """
     tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
     codes = codes.reshape(-1).astype(np.int64)
@@ -345,9 +350,10 @@ def _coded_together(
     alone = [_held_often(codes, tuples[:, [k]], least) | ~protected[k] for k in range(len(group))]
     null = np.array([[value is None for value in member] for member in members], dtype=bool).reshape(tuples.shape)
     common |= null.any(axis=1) & (np.stack(alone, axis=1) | null).all(axis=1)
-    if len(group) > 1 and common[codes].mean() < _COMMON:
-        ones = [[name] for name in group if name not in numeric]
-        return [found for one in ones for found in _coded_together(one, nominal, numeric, rare)]
+    parts = _parts(group, together)
+    if len(parts) > 1 and common[codes].mean() < _COMMON:
+        parts = [part for part in parts if len(part) > 1 or part[0] not in numeric]
+        return [found for part in parts for found in _coded_together(part, nominal, numeric, rare, together)]
     if common.any() and not common.all():
         codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
         codes = np.unique(codes, return_inverse=True)[1]
@@ -393,15 +399,26 @@ def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> 
 
 
 def _groups(
-    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int
-) -> list[list[str]]:
-    """The columns to code together, by name; numbers only where a category is among them."""
-    names = list(nominal)
+    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int,
+    together: Sequence[Collection[str]],
+) -> list[list[str]]:  # fmt: skip
+    """The columns to code together, by name; numbers only where a category is among them, or with what they fix."""
+    parts = _parts(nominal, together)
     if n_rows == 0:
-        return [[name] for name in names if name not in numeric]
-    found = joint_groups([nominal[name][0] for name in names])
-    groups = [[names[i] for i in group] for group in found]
-    return [group for group in groups if any(name not in numeric for name in group)]
+        return [[name] for name in nominal if name not in numeric]
+    # Of columns that belong together, the one with the most values fixes the others.
+    codes = [max((nominal[name][0] for name in part), key=lambda c: c.max()) for part in parts]
+    groups = [[parts[i] for i in group] for group in joint_groups(codes)]
+    groups = [group for group in groups if any(len(part) > 1 or part[0] not in numeric for part in group)]
+    return [[name for name in nominal if any(name in part for part in group)] for group in groups]
+
+
+def _parts(names: Iterable[str], together: Sequence[Collection[str]]) -> list[list[str]]:
+    """The names, those that belong together in one part and each of the others in its own."""
+    names = list(names)
+    parts = [[name for name in names if name in columns] for columns in together]
+    held = {name for part in parts for name in part}
+    return [part for part in parts if part] + [[name] for name in names if name not in held]
 
 
 def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -78,7 +78,7 @@ class Fabricator:
 
 def learn_fabricator(
     table: str, column: Column, values: pa.Array, *, unique: bool, provider: str | None = None,
-    pattern: str | None = None,
+    pattern: str | None = None, apart: bool = False,
 ) -> Fabricator:  # fmt: skip
     """The way to invent values like these.
 
@@ -90,6 +90,7 @@ def learn_fabricator(
         unique: whether no two of the invented values may be alike.
         provider: what the values are, one of `faked.known_providers`; None recognises it.
         pattern: the shape that all values shall have (`patterns.read_pattern`).
+        apart: no two of the invented ranges may overlap: an exclusion constraint says so.
     """
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     values = values.drop_null()
@@ -100,16 +101,16 @@ def learn_fabricator(
     if pattern is not None:
         how, settings = "pattern", {"shapes": [read_pattern(pattern)], "check": None, "exact": True}
     else:
-        how, settings = _learn(table, column, sample, unique, provider)
+        how, settings = _learn(table, column, sample, unique, provider, apart)
     if how in SHAPED:
         room = float(sum(capacity(shape) for shape in settings["shapes"]))
         settings = {**settings, "unlike": learn_unlike(values, room, f"{table}.{column.name}")}
-    repeats = None if unique or how in ("range", "choice", "null", "written") else repeat_ranks(values)
+    repeats = None if unique or apart or how in ("range", "choice", "null", "written") else repeat_ranks(values)
     return Fabricator(how, table, column.name, unique, repeats, settings)
 
 
 def _learn(
-    table: str, column: Column, values: pa.Array, unique: bool, provider: str | None
+    table: str, column: Column, values: pa.Array, unique: bool, provider: str | None, apart: bool
 ) -> tuple[str, dict[str, Any]]:
     if column.kind is Kind.UUID:
         return "uuid", {"upper": False}
@@ -125,7 +126,7 @@ def _learn(
     if column.kind is Kind.JSON:
         return "json", learn_documents(texts, _learn_strings(table)) or {"compact": False, "root": _EMPTY}
     if column.kind is Kind.OTHER:
-        return _learn_other(column, texts)
+        return _learn_other(column, texts, apart)
     if provider and own_word(provider) is None:
         return "faker", {"provider": provider, "language": language_of(texts)}
     return _learn_text(table, column, values, texts, unique, provider)
@@ -168,9 +169,9 @@ def _without_leading_zero(shape: dict) -> dict:
     return shape_of([first, *rest], shape["share"])
 
 
-def _learn_other(column: Column, texts: list[str]) -> tuple[str, dict[str, Any]]:
+def _learn_other(column: Column, texts: list[str], apart: bool) -> tuple[str, dict[str, Any]]:
     """A type no model understands: by its name, else as the dates or numbers it is written as, else null."""
-    settings = learn_native(column.native_type, texts, column.enum_values)
+    settings = learn_native(column.native_type, texts, column.enum_values, apart=apart)
     if settings is not None:
         return "native", settings
     word = column.native_type.lower().replace("(", " ").split()[0] if column.native_type.strip() else ""

@@ -1,7 +1,7 @@
 """Values of types no model understands, in a text form their server accepts: networks, intervals, arrays, ranges, bits.
 
 `learn_native` looks at the type's name as the server spells it; `draw_native` writes values of that type. Where only
-one value is safe it is a constant (``{}``, ``empty``); where none is known, None says so.
+one value is safe it is a constant (``{}``); where none is known, None says so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from .distinct import choose, join, pick, texts_of
 from .patterns import distinct_integers
+from .spans import draw_spans, learn_spans
 
 __all__ = ["draw_binary", "draw_ip", "draw_mac", "draw_native", "draw_uuids", "learn_native", "magic_of"]
 
@@ -67,8 +68,14 @@ def native_form(native_type: str) -> str | None:
     return known.get(word) or ("constant" if word in _CONSTANTS else None) or ("point" if word == "point" else None)
 
 
-def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]) -> dict[str, Any] | None:
-    """What `draw_native` needs to write values of this type; None where the type is not known."""
+def learn_native(
+    native_type: str, values: list[str], enum_values: Sequence[str], *, apart: bool = False
+) -> dict[str, Any] | None:
+    """What `draw_native` needs to write values of this type; None where the type is not known.
+
+    Args:
+        apart: no two of the invented ranges may overlap.
+    """
     form = native_form(native_type)
     full = native_type.lower()
     word = re.split(r"[\s(\[]", full.removeprefix("_"))[0]
@@ -94,6 +101,8 @@ def learn_native(native_type: str, values: list[str], enum_values: Sequence[str]
         settings["flat"] = not any(value.startswith(("{{", "[")) for value in values)
         settings["items"] = _common_items(values)
         settings["scale"] = int(found[1]) if (found := re.search(r"\(\d+,\s*(\d+)\)", native_type)) else None
+    elif form in ("range", "multirange"):
+        settings |= learn_spans(values, apart=apart)
     elif form == "vector":
         settings["size"] = settings["size"] or (values[0].count(",") + 1 if values else 3)
     elif form == "interval":
@@ -153,8 +162,8 @@ def draw_native(settings: dict[str, Any], n: int, rng: np.random.Generator) -> p
         "timetz": lambda: join(_number(rng, n, 10, 24), ":", _number(rng, n, 10, 60), ":00+00"),
         "digits": lambda: _number(rng, n, 1970, 2030),
         "constant": lambda: _same(settings["text"], n),
-        "range": lambda: _same("empty", n),
-        "multirange": lambda: _same("{}", n),
+        "range": lambda: draw_spans(settings, n, rng),
+        "multirange": lambda: draw_spans(settings, n, rng, several=True),
         "set": lambda: _subsets(settings["members"], n, rng),
         "bits": lambda: draw_bits(n, size, rng, settings["decimal"]),
         "varbits": lambda: draw_bits(n, size, rng, settings["decimal"]),

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
-from ..errors import BundleError, ConfigError, TargetError
+from ..errors import BundleError, ConfigError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, FitReport, Report
+from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
 from .completing import read_given
 from .evaluating import assess_and_show
-from .steps import agree_rates, check_device, check_file, learn_source, load_mode, open_database, write_target
+from .steps import (
+    Mode,
+    agree_rates,
+    check_device,
+    check_file,
+    learn_source,
+    load_mode,
+    open_database,
+    source_schema,
+    write_target,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from adapters import Adapter
 
 __all__ = ["clone", "demo", "fit", "generate", "inspect"]
 
@@ -29,14 +44,34 @@ def inspect(
     url: str,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     *,
+    target_url: str | None = None,
     progress: Progress = QUIET,
 ) -> Plan:
-    """What a run would do to a database, and what stands in the way; changes nothing."""
-    with closing(open_database(url)) as source, Workspace() as workspace:
-        schema = source.read_schema()
+    """What a run would do to a database, and what stands in the way; changes nothing.
+
+    Args:
+        target_url: where the synthetic rows would go: what it cannot be given, and whether it takes them. None: a
+            target of the source's own kind.
+    """
+    with closing(open_database(url)) as source, Workspace() as workspace, ExitStack() as stack:
+        target = source if target_url is None else stack.enter_context(closing(open_database(target_url)))
+        schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
-        return make_plan(schema, workspace.read, rows, settings)
+        plan = make_plan(schema, workspace.read, rows, settings)
+        refusal = None if target is source else _refusal(target, schema)
+        if refusal is not None:
+            return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
+        return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
+
+
+def _refusal(target: Adapter, schema: Schema) -> str | None:
+    """Why a target would refuse the rows; None where it takes them."""
+    try:
+        target.check_target(schema, Mode.CREATE)
+    except (SchemaError, TargetError) as error:
+        return str(error)
+    return None
 
 
 def fit(
@@ -93,7 +128,7 @@ def generate(
     if bool(given) != bool(given_from):
         raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
-        target.check_target(model.schema.declared, load_mode(replace))
+        target.check_target(model.schema, load_mode(replace))
         rows = None
         if given_from is not None:
             with clock("read"):
@@ -138,7 +173,10 @@ def clone(
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
-        target.check_target(source.read_schema(), load_mode(replace))
+        schema = source_schema(source, settings)
+        target.check_target(with_virtual_keys(schema, None, settings), load_mode(replace))
+        for loss in target.losses(schema):
+            progress.note(loss)
         learned = learn_source(source, work, settings, progress, clock, holdout)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)

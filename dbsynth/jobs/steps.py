@@ -24,6 +24,7 @@ from ..quality.lineage import dimension_tables, held_out_rows
 from ..reading import counted, take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, Report, TableReport
+from ..schema import Schema
 from ..workspace import Workspace
 
 try:
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from adapters import Adapter
 
 __all__ = [
-    "Learned", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "open_database",
-    "write_target",
+    "Learned", "Mode", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "open_database",
+    "source_schema", "write_target",
 ]  # fmt: skip
 
 _BATCH_ROWS = 50_000
@@ -77,7 +78,7 @@ def learn_source(
 ) -> Learned:
     """Read the source once, decide, and learn; the source is not needed after."""
     with clock("read"):
-        schema = source.read_schema()
+        schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
     with clock("fit"):
         schema = with_virtual_keys(schema, workspace.read, settings)
@@ -132,9 +133,15 @@ def write_target(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
     )
-    losses = tuple(target.losses(schema))
+    losses = (*target.losses(schema), *load.losses)
     report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, agree_rates(model))
     return report, tables
+
+
+def source_schema(source: Adapter, settings: Settings) -> Schema:
+    """The source's schema as a target is to be told it."""
+    schema = source.read_schema()
+    return schema if settings.ddl == "native" else schema.tables_only
 
 
 def load_mode(replace: bool) -> Mode:

@@ -11,7 +11,7 @@ from adapters.ddl import MYSQL, POSTGRES, SQLITE
 from adapters.expressions import translate_default, translate_expression
 from adapters.translation import translate
 from adapters.urls import parse_address
-from dbsynth.schema import Check, Column, Index, Kind, Schema, Table, UniqueKey
+from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 KINDS = {
     "price": Kind.DECIMAL, "status": Kind.TEXT, "a": Kind.INTEGER, "b": Kind.INTEGER, "d": Kind.DATE,
@@ -105,3 +105,22 @@ def test_importing_the_adapters_loads_no_driver():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_mysql_sets_no_null_where_none_may_stand():
+    columns = (Column("id", Kind.INTEGER, "integer", nullable=False), Column("up", Kind.INTEGER, "integer"))
+    table = Table("t", columns, primary_key=("id",))
+    keys = tuple(
+        ForeignKey(f"fk_{name}", "t", (name,), "t", ("id",), on_delete="SET NULL") for name in ("id", "up")
+    )
+    translated, losses = translate(Schema("postgres", (table,), keys), MYSQL)
+    assert [key.on_delete for key in translated.foreign_keys] == [None, "SET NULL"]
+    assert losses == ["foreign key 'fk_id' of table 't' loses its SET NULL"]
+
+
+def test_a_collation_that_many_columns_have_is_lost_in_one_sentence():
+    columns = tuple(Column(f"c{i}", Kind.TEXT, "text", collation="binary") for i in range(14))
+    _, losses = translate(Schema("sqlite", (Table("t", columns),)), POSTGRES)
+    (loss,) = losses
+    assert loss.startswith("text is compared by the target's rules, not by binary: t.c0, t.c1, ")
+    assert loss.endswith(" and 2 more")
