@@ -15,10 +15,11 @@ from ..given import GivenRows, fillable
 from ..model import DatabaseModel
 from ..progress import QUIET, Progress
 from ..reading import take_snapshot
+from ..relations import with_virtual_keys
 from ..reports import Clock, Report
 from ..schema import Schema
 from ..workspace import Workspace
-from .steps import check_device, learn_source, load_mode, open_database, write_target
+from .steps import check_device, learn_source, load_mode, open_database, source_schema, write_target
 
 __all__ = ["complete", "read_given"]
 
@@ -61,9 +62,10 @@ def complete(
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
-        schema = source.read_schema()
+        schema = source_schema(source, settings)
         asked = _asked(schema, fill, rows)
-        target.check_target(schema, load_mode(replace))
+        wanted = with_virtual_keys(schema, None, settings) if model is None else model.schema
+        target.check_target(wanted, load_mode(replace))
         if model is None:
             model = learn_source(source, work, settings, progress, clock).model
         else:
