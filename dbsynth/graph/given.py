@@ -1,7 +1,7 @@
 """Generation around given rows, without training for it: inpainting over the row graph.
 
 Who has which children does not stand in a row, so a database is drawn first, around nothing. Each given row takes the
-labels and the numbers of children of one of the drawn rows most like it, what is known of keys goes before, and the
+labels and the numbers of children of a drawn row that is like it, what is known of keys goes before, and the
 rest of the structure is drawn around that. Then all values are drawn, with the known ones held to what they are. The
 first draw serves once more: as the denoiser's own scale, against which the second is read. A column's ranks among the
 rows of the second draw would be wrong, as these may rightly have another distribution.
@@ -15,18 +15,20 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from scipy.special import ndtr
+from sklearn.linear_model import LogisticRegression
 
 from ..columns.codec import Codes, Known, normal
 from ..encoded import EncodedDatabase, Given
 from ..groups import count_sizes, group_means
 from ..latents.latent import Latent
-from ..latents.matching import nearest_rows
+from ..latents.matching import match_rows
 from .sampling import Cells
 from .structure import Drawn, Placed
 
 __all__ = ["cells_of", "place_given", "ranks_against"]
 
-_LIKE = 4  # drawn rows of which any may give a given row its place
+_FEWEST = 30  # given rows from which it is told what is commoner among them
+_PENALTY = 0.05  # inverse strength of the penalty on telling given rows from drawn ones
 _INDICATORS = 8  # categories of a nominal variable by which rows are compared
 
 
@@ -72,7 +74,7 @@ def _most_like(
     database: EncodedDatabase, latents: Mapping[str, Latent], structure: Drawn, values: Mapping[str, np.ndarray],
     given: Given, ours: Mapping[str, np.ndarray], table: str, rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """For each given row a drawn one, among the few most like it, int64 ``(n_given,)``.
+    """For each given row a drawn one that is like it, int64 ``(n_given,)``.
 
     Alike are rows whose own values are, their numbers of given children, and these children's mean values.
     """
@@ -81,6 +83,7 @@ def _most_like(
     if table in values:
         for side, z in ((known, ours[table]), (drawn, values[table])):
             side += [z, *_indicators(database.tables[table], z)]
+    weights = _how_often(np.concatenate(known, axis=1), np.concatenate(drawn, axis=1))
     for edge in database.edges_to(table):
         if given.count(edge.child):
             some = structure.sizes[edge.name] * (given.count(edge.child) / max(structure.n_rows[edge.child], 1))
@@ -90,8 +93,29 @@ def _most_like(
             if edge.child in values:
                 known.append(_known_means(ours[edge.child], given.parents[edge.name], n_given))
                 drawn.append(_known_means(values[edge.child], structure.parents[edge.name], n))
-    first, second = (np.nan_to_num(np.concatenate(side, axis=1)).astype(np.float32) for side in (known, drawn))
-    return nearest_rows(first, second, _LIKE, rng)
+    first, second = (np.concatenate(side, axis=1).astype(np.float32) for side in (known, drawn))
+    first = np.where(np.isnan(first), second.mean(axis=0), first)
+    # A systematic sample, as large as what is given: the matching is one to one, so that nobody's place is favoured.
+    order = rng.permutation(n)
+    quantiles = (np.arange(n_given) + rng.random()) / max(n_given, 1) * weights.sum()
+    chosen = order[np.searchsorted(np.cumsum(weights[order]), quantiles).clip(max=n - 1)]
+    return chosen[match_rows(first, second[chosen], seed=int(rng.integers(2**31)))]
+
+
+def _how_often(known: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """How much commoner rows like each drawn one are among the given ones, float64 ``(n,)``.
+
+    The odds of a logistic regression on what is known of every given row; all alike where the two are alike.
+    """
+    told = np.isfinite(known).all(axis=0) & (drawn.std(axis=0) > 0)
+    if not told.any() or len(known) < _FEWEST:
+        return np.ones(len(drawn))
+    x = np.concatenate([known[:, told], drawn[:, told]])
+    x = np.concatenate([x, x**2], axis=1)
+    x = (x - x.mean(axis=0)) / x.std(axis=0).clip(min=1e-6)
+    given = np.arange(len(x)) < len(known)
+    odds = LogisticRegression(C=_PENALTY, max_iter=200).fit(x, given).decision_function(x[~given])
+    return np.exp(odds - odds.max())
 
 
 def _indicators(codes: Codes, z: np.ndarray) -> list[np.ndarray]:
@@ -102,8 +126,7 @@ def _indicators(codes: Codes, z: np.ndarray) -> list[np.ndarray]:
             shares = np.diff(np.r_[0.0, cuts])
             commonest = np.argsort(-shares)[:_INDICATORS]
             category = np.searchsorted(cuts[:-1], ndtr(np.nan_to_num(z[:, j])), "right")
-            held = np.where(np.isnan(z[:, j])[:, None], shares[commonest], category[:, None] == commonest)
-            found.append(held)
+            found.append(np.where(np.isnan(z[:, j])[:, None], np.nan, category[:, None] == commonest))
     return found
 
 

@@ -22,7 +22,7 @@ from ..encoded import Edge
 from ..groups import repeated_rows
 
 __all__ = [
-    "asked_by_row", "deal_places", "draw_tuples", "match_places", "match_rows", "nearest_rows", "part_duplicates",
+    "asked_by_row", "deal_places", "draw_tuples", "match_places", "match_rows", "part_duplicates",
 ]  # fmt: skip
 
 _NEIGHBOURS = 32
@@ -141,22 +141,6 @@ def match_rows(anchor: np.ndarray, version: np.ndarray, *, seed: int) -> np.ndar
         if few:
             break
     return _match_leftovers(anchor, version, match, free_rows, free_partners)
-
-
-def nearest_rows(rows: np.ndarray, pool: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """For each row one of the ``k`` rows of the pool that are closest, at random, int64 ``(n,)``.
-
-    Args:
-        rows, pool: float32 ``(n, d)`` and ``(m, d)``, m at least 1, scaled alike.
-    """
-    k = min(k, len(pool))
-    index = hnswlib.Index(space="l2", dim=pool.shape[1])
-    index.init_index(len(pool), ef_construction=100, M=12, random_seed=int(rng.integers(2**31)))
-    index.set_num_threads(1)  # with more, the graph depends on the threads' timing
-    index.add_items(pool, np.arange(len(pool)))
-    index.set_ef(max(2 * _NEIGHBOURS, k))
-    near = index.knn_query(rows, k=k)[0].astype(np.int64) if len(rows) else np.empty((0, k), np.int64)
-    return near[np.arange(len(rows)), rng.integers(k, size=len(rows))]
 
 
 def _greedy(near: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
