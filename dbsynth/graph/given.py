@@ -5,6 +5,8 @@ labels and the numbers of children of a drawn row that is like it, what is known
 rest of the structure is drawn around that. Then all values are drawn, with the known ones held to what they are. The
 first draw serves once more: as the denoiser's own scale, against which the second is read. A column's ranks among the
 rows of the second draw would be wrong, as these may rightly have another distribution.
+
+NOTE[DIFF]: GRDM inpaints in a structure that is known whole, and knows nothing of labels.
 """
 
 from __future__ import annotations
