@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,31 +18,38 @@ from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
-from .holding import hold
+from .given import GivenRows, encode_given, number_on, overlay
+from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
 from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
 from .integrity.rules.hold import Parents, add_up, leave_barren, settle
 from .integrity.rules.kinds import Order, Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import Column, ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Kind, Table, arrow_type
 
 __all__ = ["synthesise"]
 
 
 def synthesise(
-    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
-) -> dict[str, pa.Table]:
+    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", given: GivenRows | None = None,
+    progress: Progress = QUIET,
+) -> dict[str, pa.Table]:  # fmt: skip
     """Draw a synthetic database: its tables, parents first, with all columns that a target is to be given.
+
+    Args:
+        given: rows that come out as they are, before the drawn ones of their tables.
 
     Raises:
         SchemaError: unique columns that cannot be told apart at this scale.
     """
     engine = ENGINES[model.settings.engine]
-    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    around = {} if given is None else {"given": encode_given(model, given)}
+    given = given or GivenRows({})
+    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress, **around)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
     made = _Made({}, {}, {}, {}, {})
@@ -49,23 +57,26 @@ def synthesise(
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
             if name in model.kept:
-                rows = model.kept[name]
+                rows = given.tables.get(name, model.kept[name])
                 copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
                 marks = _marks_of(copied)
                 table = model.schema.table(name)
-                made.tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
+                made.tables[name] = _invent(model, table, copied, marks, rows.num_rows, rng) | copied
                 made.order[name] = np.arange(rows.num_rows)
                 made.features[name] = np.zeros((rows.num_rows, 0), np.float32)
             else:
-                dropped = _decode(model, model.schema.table(name), generated, use, made, late, rng)
+                dropped = _decode(model, model.schema.table(name), generated, use, made, late, given, rng)
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     for name in _fill_late(model, use, made, late, rng):
-        standing = _standing(model, made, [key for key in use.in_time if key.child == name])
-        table, features = model.schema.table(name), made.features[name]
-        made.tables[name] = hold(model, table, made.tables[name], features, standing, rng)
+        ready = [key for key in use.in_time if key.child == name]
+        made.tables[name] = _held(model, name, made.tables[name], made.features[name], made, ready, given, rng)
     _add_up(model, made)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -90,24 +101,34 @@ class _Made:
 
 def _decode(
     model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, made: _Made,
-    late: dict[str, dict[ForeignKey, np.ndarray]], rng: np.random.Generator,
+    late: dict[str, dict[ForeignKey, np.ndarray]], given: GivenRows, rng: np.random.Generator,
 ) -> int:  # fmt: skip
     """Make one table; the number of drawn rows that found no parents."""
-    learned = model.tables[table.name]
+    learned, n_given = model.tables[table.name], given.count(table.name)
+    there, fill = given.tables.get(table.name), given.fill.get(table.name, ())
     ranks = generated.ranks[table.name]
     n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
     keys = [key for key in use.edges if key.child == table.name]
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
-    parents = _drawn_parents(model, table, generated, made, keys, ready)
-    stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
+
+    def as_given(name: str, values: pa.Array) -> pa.Array:
+        return overlay({name: values}, there, fill)[name]
+
+    def decoded(ranks: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+        return learned.codec.decode(ranks, types, whole=not given.tables, hold=as_given)
+
+    parents = _drawn_parents(model, table, generated, made, keys, ready, decoded, n_given)
+    agrees = _agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng)
+    stays = np.flatnonzero(agrees | (np.arange(n_drawn) < n_given))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
-    columns, extras = learned.codec.decode(ranks, types)
+    columns, extras = decoded(ranks)
     made.parents.update(parents)
     # Rows may be sorted by what rules bound.
     columns = settle(model.rules_of(table.name), columns, table, _standing(model, made, ready), ranks, rng)
-    moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
+    by_edge = {edge_name(key): rows for key, rows in parents.items()}
+    moved = np.arange(n) if n_given else _sorting(learned, columns, by_edge, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
@@ -118,9 +139,9 @@ def _decode(
     columns |= _key_columns(table, {key: parents[key] for key in ready}, made.tables, rng)
     if len(ready) < len(keys):
         late[table.name] = parents
-    columns |= _invent(model, table, columns, marks, n, rng)
-    columns |= _number(model, table, columns, n, types)
-    made.tables[table.name] = hold(model, table, columns, ranks[moved], _standing(model, made, ready), rng)
+    columns |= _unlike(_invent(model, table, columns, marks, n, rng), learned, table, there, rng)
+    columns |= _number(model, table, columns, n, types, there)
+    made.tables[table.name] = _held(model, table.name, columns, ranks[moved], made, ready, given, rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
@@ -130,20 +151,36 @@ def _decode(
 
 def _drawn_parents(
     model: DatabaseModel, table: Table, generated: Generated, made: _Made, keys: Collection[ForeignKey],
-    ready: Collection[ForeignKey],
+    ready: Collection[ForeignKey], decoded: Callable[[np.ndarray], tuple[dict[str, pa.Array], Any]], n_given: int,
 ) -> dict[ForeignKey, np.ndarray]:  # fmt: skip
-    """The parent row of each drawn row, int64, -1 for none; of the ready keys, one that leaves the row some value."""
-    ranks, types = generated.ranks[table.name], {column.name: arrow_type(column) for column in table.columns}
+    """The parent row of each drawn row, int64, -1 for none; of the ready keys, one that leaves the row some value.
+
+    Args:
+        n_given: the first rows, which keep theirs.
+    """
     parents = {}
     for key in keys:
         rows = generated.parents[edge_name(key)]
         parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in ready]
-    drawn = model.tables[table.name].codec.decode(ranks, types)[0] if bounds else {}
+    drawn = decoded(generated.ranks[table.name])[0] if bounds else {}
     for key in {rule.key: None for rule in bounds}:
         theirs = made.tables[key.parent]
-        parents[key] = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        free = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
     return parents
+
+
+def _held(
+    model: DatabaseModel, name: str, columns: dict[str, pa.Array], features: np.ndarray, made: _Made,
+    keys: Collection[ForeignKey], given: GivenRows, rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """A table's columns held to what binds them; what that changed in given rows is theirs again."""
+    table, there, fill = model.schema.table(name), given.tables.get(name), given.fill.get(name, ())
+    columns = hold(model, table, overlay(columns, there, fill), features, _standing(model, made, keys), rng)
+    if there is None:
+        return columns
+    return tell_apart(model, table, overlay(columns, there, fill), rng, n_given=given.count(name))
 
 
 def _standing(model: DatabaseModel, made: _Made, keys: Collection[ForeignKey]) -> Parents:
@@ -308,16 +345,21 @@ def _sorting(
 
 
 def _number(
-    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
-) -> dict[str, pa.Array]:
-    """The invented whole numbers of the key."""
+    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType],
+    given: pa.Table | None,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The invented whole numbers of the key, after those of given rows."""
     result = {}
     for name, numbering in model.tables[table.name].numbering.items():
         within = [c for c in numbering.within if c in columns]  # others are filled later
-        if within:
-            frame = pa.table({c: columns[c] for c in within}).to_pandas()
-            groups = frame.groupby(list(frame.columns), sort=False)
-            result[name] = numbering.at(groups.cumcount().to_numpy() if len(frame) else np.arange(0), types[name])
+        frame = pa.table({c: columns[c] for c in within}).to_pandas() if within and n else None
+        if given is not None and given.num_rows:
+            kind = Kind.DATE if pa.types.is_date(types[name]) else Kind.INTEGER
+            numbers = number_on(numbering, to_numbers(given.column(name).combine_chunks(), kind), frame, n)
+            result[name] = Numbering(0, 1).at(numbers, types[name])
+        elif frame is not None:
+            positions = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy()
+            result[name] = numbering.at(positions, types[name])
         else:
             result[name] = numbering.at(np.arange(n), types[name])
             if table.primary_key == (name,):
@@ -325,6 +367,26 @@ def _number(
                 found = allowed(result[name], more, table, name, model.schema.dialect)
                 result[name] = found.take(pc.sort_indices(found))
     return result
+
+
+def _unlike(
+    invented: dict[str, pa.Array], learned: TableModel, table: Table, given: pa.Table | None, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """Invented values, in unique columns none that a given row has."""
+    if given is None or not given.num_rows:
+        return invented
+    for name in {names[0] for names in unique_sets(table) if len(names) == 1} & set(invented):
+        values, held = invented[name], given.column(name).combine_chunks().cast(invented[name].type)
+        taken = pc.and_(pc.is_in(values, held), values.is_valid())
+        if pc.any(taken).as_py() and name in learned.fabricators:
+            more = fabricate(learned.fabricators[name], table.column(name), len(values) + len(held), rng)
+            spare = more.filter(pc.invert(pc.is_in(more, pa.concat_arrays([held, values.cast(held.type)]))))
+            n = min(len(spare), pc.sum(taken).as_py())
+            rows = np.flatnonzero(taken.to_numpy(zero_copy_only=False))[:n]
+            take = np.arange(len(values))
+            take[rows] = len(values) + np.arange(n)
+            invented[name] = pa.concat_arrays([values, spare[:n].cast(values.type)]).take(pa.array(take))
+    return invented
 
 
 def _fill_late(

@@ -15,7 +15,7 @@ from .model import DatabaseModel, unique_sets
 from .plan import Fate
 from .schema import Table
 
-__all__ = ["hold"]
+__all__ = ["hold", "tell_apart"]
 
 _ROUNDS = 8  # of rules, CHECKs and uniqueness, each of which may undo another
 
@@ -39,7 +39,7 @@ def hold(
         columns = settle(rules, columns, table, parents, features, rng)
         there = [name for name in columns if name in movable]
         columns = satisfy_checks(columns, table, model.schema.dialect, there, features, linked)
-        columns = _tell_apart(model, table, columns, rng, linked)
+        columns = tell_apart(model, table, columns, rng, linked)
         if all(name in before and before[name].equals(array) for name, array in columns.items()):
             return columns
     return satisfy_checks(columns, table, model.schema.dialect, (), features, linked)
@@ -56,11 +56,15 @@ def _linked(table: Table, rules: Collection[Rule], dialect: str) -> list[frozens
     return found
 
 
-def _tell_apart(
+def tell_apart(
     model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
-    linked: Collection[frozenset[str]],
+    linked: Collection[frozenset[str]] = (), *, n_given: int = 0,
 ) -> dict[str, pa.Array]:  # fmt: skip
-    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
+    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met.
+
+    Args:
+        n_given: how many of the first rows stay as they are.
+    """
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
@@ -68,5 +72,5 @@ def _tell_apart(
         if changeable and all(name in columns for name in key):
             drawn = {n for n, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED) and n in columns}
             along = {name: (reach({name}, linked) & drawn) - set(key) for name in changeable}
-            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along)
+            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along, n_given=n_given)
     return columns
