@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..bundle import save_bundle
-from ..decoding import synthesise
-from ..errors import ConnectError, DbsynthError, DecisionError, QualityError, SchemaError, TargetError
+from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
 from ..evolution import missing_in, without
 from ..exposition import write_exposition
 from ..history import add_run, read_runs
@@ -30,12 +29,11 @@ from ..model import DatabaseModel
 from ..progress import QUIET, Deadline, Progress, now
 from ..quality.comparison import Comparison
 from ..quality.evaluation import Evaluation
-from ..quality.thresholds import broken
 from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
-from .evaluating import assess_and_show, versions
+from .evaluating import assess_and_show, refuse_poor, versions
 from .outlook import Action, Outlook, look
-from .steps import check_device, check_target, load_tables, note_connections, open_database
+from .steps import check_device, check_target, draw_rows, load_tables, note_connections, open_database
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -116,8 +114,7 @@ def _renew(
     if outlook.action is not Action.GENERATE:
         with clock("fit"):
             model = _learned(job, outlook, work, progress)
-    with clock("generate"):
-        tables = synthesise(model, scale=job.scale, seed=record.seed, device=job.device, progress=progress)
+    tables = draw_rows(model, job.settings(record.seed), progress, clock)
     evaluation = None
     if job.evaluate:
         evaluation = _judged(job, outlook, tables, work.read, source, target, record, progress)
@@ -171,7 +168,7 @@ def _check_target(
     if outlook.added:
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
-    check_target(target, without(outlook.plan.schema.declared, missing), job.replace, progress)
+    check_target(target, without(outlook.plan.schema, missing), job.replace, progress)
     return missing
 
 
@@ -208,9 +205,7 @@ def _judged(
         notes=(*plan.real_values, *plan.notes),
     )  # fmt: skip
     record.judged(evaluation)
-    missed = broken(evaluation, job.thresholds.all)
-    if missed:
-        raise QualityError(f"{'; '.join(missed)}. The new rows were thrown away, and the target is as it was")
+    refuse_poor(evaluation, job.thresholds.all)
     return evaluation
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from adapters import Adapter, Violation
 
 __all__ = [
-    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source",
-    "load_mode", "load_tables", "note_connections", "open_database", "source_schema", "write_target",
+    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "draw_rows",
+    "learn_source", "load_mode", "load_tables", "note_connections", "open_database", "source_schema", "write_target",
 ]  # fmt: skip
 
 # What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
@@ -118,9 +118,14 @@ def write_target(
     clock: Clock,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
-    with clock("generate"):
-        tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
+    tables = draw_rows(model, settings, progress, clock)
     return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
+
+
+def draw_rows(model: DatabaseModel, settings: Settings, progress: Progress, clock: Clock) -> dict[str, pa.Table]:
+    """Synthetic rows by table, in memory."""
+    with clock("generate"):
+        return synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
 
 
 def load_tables(
