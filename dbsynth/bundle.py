@@ -3,7 +3,7 @@
 Nothing in it is executed when it is read, whoever made it: no pickle, only the classes named here are built from it, no
 file outside its folder is looked at, and nothing takes much more memory than its files are long. It holds
 distributions, weights and shapes; of the source's rows it holds those of kept tables only, and of kept columns the
-values.
+values. With `ddl = "native"` it holds the text of views, functions and triggers, too.
 """
 
 from __future__ import annotations

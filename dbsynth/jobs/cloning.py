@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
-from ..errors import BundleError, SchemaError, TargetError
+from ..errors import BundleError, ConfigError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
@@ -24,6 +24,7 @@ from ..reports import Clock, FitReport, Report
 from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
+from .completing import read_given
 from .evaluating import assess_and_show, refuse_poor
 from .steps import (
     Learned,
@@ -38,6 +39,7 @@ from .steps import (
     load_tables,
     note_connections,
     open_database,
+    refuse_nulls,
     source_schema,
     write_target,
 )
@@ -72,16 +74,17 @@ def inspect(
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
         plan = make_plan(schema, workspace.read, rows, settings)
-        refusal = None if target is source else _refusal(target, schema)
+        refusal = None if target is source else _refusal(target, schema, workspace, settings)
         if refusal is not None:
             return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
         return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
 
 
-def _refusal(target: Adapter, schema: Schema) -> str | None:
+def _refusal(target: Adapter, schema: Schema, workspace: Workspace, settings: Settings) -> str | None:
     """Why a target would refuse the rows; None where it takes them."""
     try:
         target.check_target(schema, Mode.CREATE)
+        refuse_nulls(schema, workspace.read, target, settings)
     except (SchemaError, TargetError) as error:
         return str(error)
     return None
@@ -122,12 +125,16 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
+    given: Collection[str] = (),
+    given_from: str | None = None,
     replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
 
     Args:
+        given: tables whose rows, and those of all tables that they refer to, come from the database ``given_from`` as
+            they are; the others are drawn around them.
         replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
             the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
@@ -140,10 +147,16 @@ def generate(
     chosen = {"scale": scale, "seed": seed, "device": device}
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     check_device(settings.device)
+    if bool(given) != bool(given_from):
+        raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
         check_target(target, model.schema, replace, progress)
-        return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
+        rows = None
+        if given_from is not None:
+            with clock("read"):
+                rows = read_given(model, given_from, given, settings.scale, progress)
+        return write_target(model, model.rows, target, settings, replace, progress, clock, rows)[0]
 
 
 def clone(
@@ -191,7 +204,7 @@ def clone(
         check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
         for loss in target.losses(schema):
             progress.note(loss)
-        learned = learn_source(source, work, settings, progress, clock, holdout)
+        learned = learn_source(source, work, settings, progress, clock, holdout, target)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
         tables = draw_rows(learned.model, grown, progress, clock)
         evaluation = None

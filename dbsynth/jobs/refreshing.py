@@ -33,7 +33,7 @@ from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
 from .evaluating import assess_and_show, refuse_poor, versions
 from .outlook import Action, Outlook, look
-from .steps import check_device, check_target, draw_rows, load_tables, note_connections, open_database
+from .steps import check_device, check_target, draw_rows, load_tables, note_connections, open_database, refuse_nulls
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -60,7 +60,7 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         outlook = look(job, source, work, progress, refit=refit)
         if outlook.plan is None:
             return outlook
-        missing = _check_target(job, source, target, outlook, progress)
+        missing = _check_target(job, work.read, target, outlook, progress)
         return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
 
 
@@ -106,7 +106,7 @@ def _renew(
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
         )
-    missing = _check_target(job, source, target, outlook, progress)
+    missing = _check_target(job, work.read, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
     for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
@@ -159,7 +159,7 @@ def _two(source: Adapter, target: Adapter) -> None:
 
 
 def _check_target(
-    job: Job, source: Adapter, target: Adapter, outlook: Outlook, progress: Progress
+    job: Job, read: Callable[[str], pa.Table], target: Adapter, outlook: Outlook, progress: Progress
 ) -> dict[str, tuple[str, ...]]:
     """Raise what a load would; by table the new columns that the target does not have, which are left out."""
     if outlook.plan.obstacles:
@@ -168,7 +168,9 @@ def _check_target(
     if outlook.added:
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
-    check_target(target, without(outlook.plan.schema, missing), job.replace, progress)
+    schema = without(outlook.plan.schema, missing)
+    check_target(target, schema, job.replace, progress)
+    refuse_nulls(schema, read, target, outlook.settings)
     return missing
 
 
