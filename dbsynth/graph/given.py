@@ -161,7 +161,7 @@ def cells_of(known: Known, codes: Codes, n: int, rng: np.random.Generator, devic
     for j, (which, sets) in known.choices.items():
         rows = np.flatnonzero(which >= 0)
         bounds = np.r_[-np.inf, normal(codes.cuts[j][:-1]), np.inf].astype(np.float32)
-        choices[j] = tuple(torch.from_numpy(a).to(device) for a in (rows, sets[which[rows]], bounds))
+        choices[j] = tuple(torch.from_numpy(a).to(device) for a in (rows, which[rows], sets, bounds))
     return Cells(torch.from_numpy(fixed).to(device), torch.from_numpy(values).to(device), choices)
 
 
@@ -184,16 +184,19 @@ def ranks_against(z: np.ndarray, scale: np.ndarray, known: Known | None, codes: 
         n = len(known)
         ranks[:n] = np.clip(ranks[:n], known.low, known.high)
         for j, (which, sets) in known.choices.items():
-            rows = np.flatnonzero(which >= 0)
-            ranks[rows, j] = _nearest_allowed(ranks[rows, j], sets[which[rows]], codes.cuts[j])
+            for allowed in range(len(sets)):
+                rows = np.flatnonzero(which == allowed)
+                ranks[rows, j] = _nearest_allowed(ranks[rows, j], sets[allowed], codes.cuts[j])
     return ranks
 
 
 def _nearest_allowed(ranks: np.ndarray, allowed: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """The ranks, moved into the closest allowed category, float64 ``(n,)``."""
     bounds = np.r_[0.0, cuts]
-    margin = np.diff(bounds) * 0.01
-    inside = np.clip(ranks[:, None], bounds[:-1] + margin, bounds[1:] - margin)
-    away = np.where(allowed, np.abs(inside - ranks[:, None]), np.inf)
-    return np.take_along_axis(inside, away.argmin(axis=1)[:, None], axis=1)[:, 0]
+    margin = np.diff(bounds)[allowed] * 0.01
+    low, high = bounds[:-1][allowed] + margin, bounds[1:][allowed] - margin
+    above = np.searchsorted(high, ranks).clip(max=len(high) - 1)  # the first that does not end below
+    below = (above - 1).clip(min=0)
+    nearer = np.abs(high[below] - ranks) < np.maximum(low[above] - ranks, 0)
+    return np.where(nearer & (above > 0), high[below], np.clip(ranks, low[above], high[above]))
 
