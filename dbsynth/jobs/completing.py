@@ -19,7 +19,16 @@ from ..relations import with_virtual_keys
 from ..reports import Clock, Report
 from ..schema import Schema
 from ..workspace import Workspace
-from .steps import check_device, learn_source, load_mode, open_database, source_schema, write_target
+from .steps import (
+    Replace,
+    check_device,
+    check_target,
+    learn_source,
+    note_connections,
+    open_database,
+    source_schema,
+    write_target,
+)
 
 __all__ = ["complete", "read_given"]
 
@@ -32,7 +41,7 @@ def complete(
     fill: Collection[str] = (),
     rows: Collection[str] = (),
     bundle: Path | None = None,
-    replace: bool = False,
+    replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a database with all rows of the source as they are, nulls filled and missing rows added.
@@ -56,7 +65,7 @@ def complete(
     with (
         closing(open_database(source_url)) as source,
         closing(open_database(target_url)) as target,
-        Workspace() as work,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
         if source.identity == target.identity:
             raise TargetError(
@@ -65,9 +74,10 @@ def complete(
         schema = source_schema(source, settings)
         asked = _asked(schema, fill, rows)
         wanted = with_virtual_keys(schema, None, settings) if model is None else model.schema
-        target.check_target(wanted, load_mode(replace))
+        note_connections(progress, source, target)
+        check_target(target, wanted, replace, progress)
         if model is None:
-            model = learn_source(source, work, settings, progress, clock).model
+            model = learn_source(source, work, settings, progress, clock, target=target).model
         else:
             with clock("read"):
                 _check_tables(schema, model, model.schema.table_names)
@@ -158,7 +168,11 @@ def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: fl
     for name in names:
         _check_name("--given", name, name, model.schema.table_names, "table")
     given = _with_ancestors(model.schema, names) - set(model.kept)
-    with closing(open_database(url)) as source, Workspace() as work:
+    settings = model.settings
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
+    ):
         schema = source.read_schema()
         _check_tables(schema, model, given)
         take_snapshot(source, schema.restrict([name for name in schema.table_names if name in given]), work, progress)
