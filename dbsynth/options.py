@@ -189,19 +189,6 @@ JOB = [
     click.option("--bundle", type=click.Path(path_type=Path), metavar="FOLDER", help="Where what was learned is kept."),
     click.option("--max-age", metavar="TIME", help="Learn a bundle older than that from nothing: 30d, 4w."),
 ]
-GIVEN = [
-    click.option("--given", multiple=True, metavar="TABLE",
-                 help="Take the rows of this table, and of those it refers to, as they are; repeat it for more."),
-    click.option("--given-from", type=Url(), metavar="URL", help="The database that has these rows."),
-]  # fmt: skip
-COMPLETE = [
-    click.option("--fill", multiple=True, metavar="TABLE.COLUMN",
-                 help="Fill the nulls of this column, or of all columns of a TABLE; repeat it for more."),
-    click.option("--rows", multiple=True, metavar="TABLE=N",
-                 help="Add rows to this table until it has N; without N, as many as the bundle has seen."),
-    click.option("--bundle", type=click.Path(path_type=Path),
-                 help="What fills and adds; else it is learned from the source."),
-]  # fmt: skip
 RUN = [
     click.option("--deadline", metavar="TIME",
                  help="Stop, and leave the target as it was, if the rows are not in it by then: 45m, 1h30m."),
@@ -214,4 +201,17 @@ REPLACE = [
     click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
                  help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
                       "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip
+GIVEN = [
+    click.option("--given", multiple=True, metavar="TABLE",
+                 help="Take the rows of this table, and of those it refers to, as they are; repeat it for more."),
+    click.option("--given-from", type=Url(), metavar="URL", help="The database that has these rows."),
+]  # fmt: skip
+COMPLETE = [
+    click.option("--fill", multiple=True, metavar="TABLE.COLUMN",
+                 help="Fill the nulls of this column, or of all columns of a TABLE; repeat it for more."),
+    click.option("--rows", multiple=True, metavar="TABLE=N",
+                 help="Add rows to this table until it has N; without N, as many as the bundle has seen."),
+    click.option("--bundle", type=click.Path(path_type=Path),
+                 help="What fills and adds; else it is learned from the source."),
 ]  # fmt: skip

@@ -53,11 +53,12 @@ def place_given(
         labels, sizes = {}, {}
         for edge in database.edges_to(table):
             there = count_sizes(given.parents.get(edge.name, np.empty(0, np.int64)), len(known))
-            sizes[edge.name] = np.maximum(structure.sizes[edge.name][like], there)
+            drawn_sizes, drawn_labels = (np.append(of[edge.name], 0) for of in (structure.sizes, structure.labels))
+            sizes[edge.name] = np.maximum(drawn_sizes[like], there)
             if given.n_rows.get(edge.child) == given.count(edge.child):  # no child is to be added
                 sizes[edge.name] = there
             labels[edge.name] = _fitting(
-                structure.labels[edge.name][like], sizes[edge.name], latents[edge.name].n_labels, rng
+                drawn_labels[like], sizes[edge.name], latents[edge.name].n_labels, rng
             )
         parents = {edge.name: given.parents[edge.name] for edge in database.edges_of(table)}
         placed[table] = Placed(len(known), parents, labels, sizes)
@@ -81,6 +82,8 @@ def _most_like(
     Alike are rows whose own values are, their numbers of given children, and these children's mean values.
     """
     n, n_given = structure.n_rows[table], given.count(table)
+    if not n:  # learned from no rows
+        return np.full(n_given, -1)
     known, drawn = [np.zeros((n_given, 1))], [np.zeros((n, 1))]
     if table in values:
         for side, z in ((known, ours[table]), (drawn, values[table])):

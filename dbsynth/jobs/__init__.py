@@ -1,4 +1,4 @@
-"""The verbs, for the command line and Python alike, from inspect to demo.
+"""The verbs, for the command line and Python alike: from `inspect` to `refresh`.
 
 This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of
 SQL. `steps` holds what the verbs share.

@@ -28,7 +28,7 @@ from .steps import (
     open_database,
     source_schema,
     write_target,
-)
+)  # fmt: skip
 
 __all__ = ["complete", "read_given"]
 
@@ -71,13 +71,13 @@ def complete(
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
+        note_connections(progress, source, target)
         schema = source_schema(source, settings)
         asked = _asked(schema, fill, rows)
         wanted = with_virtual_keys(schema, None, settings) if model is None else model.schema
-        note_connections(progress, source, target)
         check_target(target, wanted, replace, progress)
         if model is None:
-            model = learn_source(source, work, settings, progress, clock, target=target).model
+            model = learn_source(source, work, settings, progress, clock).model
         else:
             with clock("read"):
                 _check_tables(schema, model, model.schema.table_names)
@@ -168,11 +168,7 @@ def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: fl
     for name in names:
         _check_name("--given", name, name, model.schema.table_names, "table")
     given = _with_ancestors(model.schema, names) - set(model.kept)
-    settings = model.settings
-    with (
-        closing(open_database(url)) as source,
-        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
-    ):
+    with closing(open_database(url)) as source, Workspace() as work:
         schema = source.read_schema()
         _check_tables(schema, model, given)
         take_snapshot(source, schema.restrict([name for name in schema.table_names if name in given]), work, progress)
