@@ -7,7 +7,8 @@ Every database of the folder (see `sources.py`), in every dialect it is there, g
 `python -m dbsynth clone` of its own; within a dialect `--ddl native` brings views, functions and triggers along. What
 it says of itself is not believed: constraints are read from the target's catalog and counted against its rows, and
 where the database brings views or there are reports one would ask of it, they are run. Prints Markdown; the exit
-status is 1 where a clone fails, a constraint is broken, rows or constraints are missing, or a query finds nothing.
+status is 1 where a clone fails, a constraint is broken, rows or constraints are missing, a query finds nothing, or the
+total of a report is more than 10 % off.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ def _try(title: str, name: str, source: str, target: str, same: bool, options: S
     except Exception as error:  # a target that cannot be asked is a result; the other clones go on
         outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.problems += [f"{a.query}: no rows, {a.real_rows} real ones" for a in outcome.answers if not a.rows]
+    outcome.problems += [f"{a}: more than 10 % off" for a in outcome.answers if a.is_off]
     return outcome
 
 
