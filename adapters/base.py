@@ -23,7 +23,8 @@ class Mode(StrEnum):
     """What a load may do to a target that is not empty."""
 
     CREATE = "create"  # a table that holds rows is refused
-    REPLACE = "replace"  # the rows of the tables to load go, the old ones stand until the new ones are complete
+    REPLACE = "replace"  # new tables are built beside the old ones and take their place at once
+    IN_PLACE = "in-place"  # new rows take the old ones' place in the same tables, in one transaction
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,14 @@ class Load(Protocol):
         """Write rows (columns by name; those left out take their default) and return how many."""
         ...
 
+    def validate(self) -> list[Violation]:
+        """The server's own word on every constraint, while nobody else sees the rows; after it no more are written.
+
+        Raises:
+            TargetError: a key or a reference that the server itself refuses.
+        """
+        ...
+
 
 class Adapter(Protocol):
     """A database: read its schema, take a snapshot, load a schema's tables, let the server validate them."""
@@ -97,6 +106,11 @@ class Adapter(Protocol):
     @property
     def identity(self) -> ServerIdentity: ...
 
+    @property
+    def unverified(self) -> str | None:
+        """A sentence if the connection leaves this machine and nothing proves who answers; else None."""
+        ...
+
     def read_schema(self) -> Schema: ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
@@ -105,16 +119,29 @@ class Adapter(Protocol):
         """What this dialect cannot carry over of a schema that may come from another one, a sentence each."""
         ...
 
-    def check_target(self, schema: Schema, mode: Mode) -> None:
-        """Raise TargetError where a load would be refused, now or at its end, whatever the rows.
+    def check_target(self, schema: Schema, mode: Mode) -> list[str]:
+        """What a user should know before a load, a sentence each: that readers will have to wait, and why.
 
-        Rows in the way, no right to create tables, tables that stand and do not fit, what the server would not create.
-        Virtual keys of the schema count: rows will obey them.
+        Raises:
+            TargetError: a load would be refused, now or at its end, whatever the rows: rows in the way, no right to
+                create tables, tables that stand and do not fit, what the server would not create. Virtual keys of the
+                schema count: rows will obey them.
+        """
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only one that loads this database, until the context or the process ends. A load takes it by itself.
+
+        Raises:
+            TargetError: another one is at work; says who, where the server tells.
         """
         ...
 
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> AbstractContextManager[Load]:
-        """All or nothing: tables, rows, keys and sequences stand when the context ends; else nothing changed."""
+        """All or nothing: tables, rows, keys and sequences stand when the context ends; else nothing changed.
+
+        What a load that was killed has left behind is removed first.
+        """
         ...
 
     def validate(self, schema: Schema) -> list[Violation]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from dbsynth.errors import TargetError
 from dbsynth.schema import Schema, Table
@@ -11,7 +12,7 @@ from .base import Mode, Violation
 from .ddl import Dialect
 from .standing import shape_problems
 
-__all__ = ["count_violations", "refuse_rows", "refuse_shape", "violation_queries"]
+__all__ = ["count_violations", "elsewhere", "refuse_rows", "refuse_shape", "violation_queries"]
 
 
 def refuse_rows(counts: dict[str, int], mode: Mode) -> None:
@@ -30,10 +31,21 @@ def refuse_shape(wanted: Table, found: Table) -> None:
         raise TargetError("; ".join(problems))
 
 
-def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, str, str]]:
-    """Table, constraint, and the SELECT that counts the rows breaking it, for every constraint of a schema."""
+def elsewhere(table: Table, namespace: str | None) -> Table:
+    """The table under the same local name in another namespace; as it is for None."""
+    return replace(table, name=f"{namespace}.{table.local_name}", namespace=namespace) if namespace else table
+
+
+def violation_queries(
+    schema: Schema, dialect: Dialect, places: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str, str]]:
+    """Table, constraint, and the SELECT that counts the rows breaking it, for every constraint of a schema.
+
+    `places` are the namespaces, by table name, of tables whose rows stand elsewhere for now.
+    """
+    named = {t.name: dialect.table_name(elsewhere(t, (places or {}).get(t.name))) for t in schema.tables}
     for table in schema.tables:
-        source = dialect.table_name(table)
+        source = named[table.name]
         for column in table.columns:
             if not column.nullable:
                 yield (
@@ -51,7 +63,7 @@ def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, s
         for check in table.checks:
             yield table.name, check.name, f"SELECT count(*) FROM {source} WHERE NOT ({check.expression})"
     for key in schema.foreign_keys:
-        child, parent = (dialect.table_name(schema.table(name)) for name in (key.child, key.parent))
+        child, parent = named[key.child], named[key.parent]
         complete = " AND ".join(f"c.{dialect.quote(column)} IS NOT NULL" for column in key.columns)
         pairs = zip(key.columns, key.parent_columns, strict=True)
         same = " AND ".join(f"p.{dialect.quote(to)} = c.{dialect.quote(name)}" for name, to in pairs)
@@ -61,7 +73,9 @@ def violation_queries(schema: Schema, dialect: Dialect) -> Iterator[tuple[str, s
         yield key.child, key.name, orphans
 
 
-def count_violations(schema: Schema, dialect: Dialect, count: Callable[[str], int]) -> list[Violation]:
+def count_violations(
+    schema: Schema, dialect: Dialect, count: Callable[[str], int], places: Mapping[str, str] | None = None
+) -> list[Violation]:
     """Run every query of `violation_queries`; what they found, nothing where all holds."""
-    found = ((table, name, count(sql)) for table, name, sql in violation_queries(schema, dialect))
+    found = ((table, name, count(sql)) for table, name, sql in violation_queries(schema, dialect, places))
     return [Violation(table, name, rows) for table, name, rows in found if rows]

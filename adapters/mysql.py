@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,13 +18,15 @@ from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations
 from .ddl import MYSQL
 from .mysql_fit import fit
-from .mysql_load import MySQLLoad, is_geometry, lock, refuse, remove_leftovers
+from .mysql_load import InPlaceLoad, StagedLoad, refuse, remove_leftovers
+from .mysql_lock import take_lock
+from .mysql_rows import STAGING_MARK, is_geometry
 from .mysql_schema import Query, read_schema
 from .mysql_wire import read_batches
 from .objects import left_behind
 from .standing import refuse_misfits
 from .translation import translate
-from .urls import Address
+from .urls import Address, is_local
 
 __all__ = ["MySQLAdapter"]
 
@@ -45,6 +46,10 @@ _TLS_FILES = {"ssl_ca", "ssl_cert", "ssl_key"}
 _FLAGS = {"ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
 
+# Nobody answers (2002, 2003, 2006, 2013), no room (1040, 1203), on its way out (1053).
+_PASSING = frozenset({1040, 1053, 1203, 2002, 2003, 2006, 2013})
+
+
 class MySQLAdapter:
     """A MySQL or MariaDB database."""
 
@@ -59,10 +64,12 @@ class MySQLAdapter:
         except ImportError as error:
             raise ConnectError("reaching MySQL or MariaDB needs its driver; pip install PyMySQL") from error
         self._driver = pymysql
+        self._lock: Any = None  # the session that holds the target, while there is one
         self.database = address.database
         with closing(self._connect()) as connection, self._errors(ConnectError):
             query = partial(_query, connection)
             self.identity = _identity(query, self.database)
+            self.unverified = _unverified(connection, address)
             self._key_collation = next(name for name in _KEY_COLLATIONS if query("SHOW COLLATION LIKE %s", name))
 
     @property
@@ -93,7 +100,7 @@ class MySQLAdapter:
     def losses(self, schema: Schema) -> list[str]:
         return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
 
-    def check_target(self, schema: Schema, mode: Mode) -> None:
+    def check_target(self, schema: Schema, mode: Mode) -> list[str]:
         wanted, _ = self._in_own_words(schema.declared)
         with closing(self._connect()) as connection, self._errors(TargetError):
             query = partial(_query, connection)
@@ -101,28 +108,51 @@ class MySQLAdapter:
             standing = refuse(query, self.database, wanted, mode)
         if not set(wanted.table_names) & set(standing.table_names):
             self._rehearse(wanted)
+        return []
 
     def _rehearse(self, schema: Schema) -> None:
         """Create everything without a row in a staging database, and drop that: what the server refuses it says now."""
-        with closing(self._connect()) as connection, self._errors(TargetError):
-            load = MySQLLoad(connection, partial(_query, connection), self.database, schema, Mode.CREATE)
+        with self.lock(), closing(self._connect()) as connection, self._errors(TargetError):
+            query = partial(_query, connection)
             try:
-                load.prepare()
+                StagedLoad(connection, query, self.database, schema, Mode.CREATE).prepare()
             finally:
-                remove_leftovers(partial(_query, connection), self.database)
+                remove_leftovers(query, self.database)
 
     @contextmanager
-    def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[MySQLLoad]:
+    def lock(self) -> Iterator[None]:
+        """A named lock of a session of its own: gone with it, however it ends."""
+        if self._lock is not None:
+            with self._errors(TargetError):
+                _query(self._lock, "SELECT 1")  # who lost the connection lost the lock
+            yield
+            return
+        with closing(self._connect()) as connection:
+            with self._errors(TargetError):
+                take_lock(partial(_query, connection), self.database, self.url)
+            self._lock = connection
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    @contextmanager
+    def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[_Writing]:
         """Tables and rows gather in a staging database; one RENAME TABLE at the end puts them in place."""
         schema, _ = self._in_own_words(schema)
-        with closing(self._connect()) as connection:
-            load = MySQLLoad(connection, partial(_query, connection), self.database, schema, mode)
+        with self.lock(), closing(self._connect()) as connection:
+            query = partial(_query, connection)
             try:
                 with self._errors(TargetError):
+                    take_lock(query, self.database, self.url, statements=True)
+                    if mode is Mode.IN_PLACE:
+                        load = InPlaceLoad(connection, query, self.database, schema)
+                    else:
+                        load = StagedLoad(connection, query, self.database, schema, mode)
                     load.prepare()
                 yield _Writing(self, load)
                 with self._errors(TargetError):
-                    load.finish()
+                    load.publish()
             except BaseException:
                 self._abandon(connection)
                 raise
@@ -137,7 +167,7 @@ class MySQLAdapter:
             deadline, alive = time.monotonic() + 30, "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s"
             while query(alive, number) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            lock(query, self.database)
+            take_lock(query, self.database, self.url, statements=True)
             remove_leftovers(query, self.database)
 
     def validate(self, schema: Schema) -> list[Violation]:
@@ -165,31 +195,36 @@ class MySQLAdapter:
         except (self._driver.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
             # PyMySQL raises RuntimeError where the way the server logs a user in needs one more package.
             reason = self._address.scrub(error.args[-1] if error.args else error)
-            raise ConnectError(f"cannot connect to {self.url}: {reason}") from None
+            may_pass = bool(error.args) and error.args[0] in _PASSING
+            raise ConnectError(f"cannot connect to {self.url}: {reason}", may_pass=may_pass) from None
 
     @contextmanager
     def _errors(self, error_class: type[DbsynthError]) -> Iterator[None]:
         try:
             yield
         except self._driver.MySQLError as error:
-            said = re.sub(r"__dbsynth_[0-9a-f]{8}(_old)?", "", str(error.args[-1] if error.args else error))
+            said = STAGING_MARK.sub("", str(error.args[-1] if error.args else error))
             raise error_class(f"{self.url}: {self._address.scrub(said)}") from error
 
 
 class _Writing:
     """What a caller sees of a load that has begun."""
 
-    def __init__(self, adapter: MySQLAdapter, load: MySQLLoad) -> None:
+    def __init__(self, adapter: MySQLAdapter, load: StagedLoad | InPlaceLoad) -> None:
         self._adapter = adapter
         self._load = load
+
+    def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        with self._adapter._errors(TargetError):
+            return self._load.write_rows(table, batches)
 
     @property
     def losses(self) -> list[str]:
         return self._load.losses
 
-    def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+    def validate(self) -> list[Violation]:
         with self._adapter._errors(TargetError):
-            return self._load.write_rows(table, batches)
+            return self._load.validate()
 
 
 class MySQLSnapshot:
@@ -241,6 +276,17 @@ def _identity(query: Query, database: str) -> ServerIdentity:
     server = facts.get("server_uuid") or place
     folded = facts.get("lower_case_table_names", "0") != "0"
     return ServerIdentity("mysql", frozenset({server}), database.lower() if folded else database)
+
+
+def _unverified(connection: Any, address: Address) -> str | None:
+    """The driver's own default encrypts where the server can, and asks for no proof."""
+    if is_local(address.host) or "unix_socket" in address.options:
+        return None
+    encrypted = isinstance(connection._sock, ssl.SSLSocket)
+    if encrypted and connection._sock.context.verify_mode is ssl.CERT_REQUIRED:
+        return None
+    how = "with nothing to prove who answers" if encrypted else "without encryption"
+    return f"{address.masked} is reached over a network {how}; add ssl_mode=VERIFY_IDENTITY, and ssl_ca, to its URL"
 
 
 def _rows_without_columns(count: int) -> Iterator[pa.RecordBatch]:

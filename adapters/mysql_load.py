@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,29 +23,24 @@ from typing import Any
 import pyarrow as pa
 
 from dbsynth.errors import TargetError
-from dbsynth.schema import Column, Schema, Table
+from dbsynth.schema import Schema, Table
 
-from .base import Mode
-from .checks import refuse_rows, refuse_shape
+from .base import Mode, Violation
+from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
 from .mysql_objects import create_objects
+from .mysql_rows import RowWriter
 from .mysql_schema import BASE_TABLES, Query, read_schema
-from .mysql_wire import insert_rows, load_data_rows
 from .objects import losses_of
 
-__all__ = ["MySQLLoad", "is_geometry", "lock", "refuse", "remove_leftovers"]
+__all__ = ["InPlaceLoad", "StagedLoad", "refuse", "remove_leftovers"]
 
-_INSERT_BYTES = 1 << 20
-_BATCH_ROWS = 100_000
-_LOCK_SECONDS = 10  # a connection that was killed holds its lock until the server notices
 _JOURNAL = "dbsynth journal"
-_GEOMETRY = re.compile(r"(geometry|point|linestring|polygon|multi\w+|geom\w*collection)\b", re.IGNORECASE)
-
-
-def is_geometry(column: Column) -> bool:
-    """Whether values cross as the hexadecimal form of the server's own bytes."""
-    return bool(_GEOMETRY.match(column.native_type))
+_LOCK_TIMEOUT = 1  # seconds, the least there is: nobody queues behind us for longer
+_PATIENCE = 600.0  # seconds in which the old tables must have been free for a moment
+_LONGEST_PAUSE = 5.0  # seconds between two attempts
+_LOCKED = 1205  # the server's number for a lock that was not given in time
 
 
 def refuse(query: Query, database: str, schema: Schema, mode: Mode) -> Schema:
@@ -70,13 +65,76 @@ def refuse(query: Query, database: str, schema: Schema, mode: Mode) -> Schema:
             has_rows = query(f"SELECT EXISTS (SELECT 1 FROM {name})")[0][0]
             counts[table.name] = query(f"SELECT COUNT(*) FROM {name}")[0][0] if has_rows else 0
     refuse_rows(counts, mode)
+    if mode is Mode.IN_PLACE:
+        _refuse_in_place(query, database, schema, standing)
     return standing
 
 
-class MySQLLoad:
-    """An unfinished load: tables in a staging database, of which the target knows nothing yet."""
+def _refuse_in_place(query: Query, database: str, schema: Schema, standing: Schema) -> None:
+    """Raise TargetError where one transaction cannot replace the rows: all else but rows is committed at once."""
+    way = "leave out in-place: with a staging database it can be done"
+    for table in schema.tables:
+        if table.name not in standing.table_names:
+            raise TargetError(f"the target has no table {table.name!r}, and in place none is made; create it, or {way}")
+    marks = ", ".join(["%s"] * len(schema.tables))
+    for name, engine in query(
+        "SELECT t.TABLE_NAME, t.ENGINE FROM information_schema.TABLES t JOIN information_schema.ENGINES e "
+        f"ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = %s AND t.TABLE_NAME IN ({marks}) AND e.TRANSACTIONS <> 'YES'",
+        database, *schema.table_names,
+    ):  # fmt: skip
+        raise TargetError(f"table {name!r} is of engine {engine}, which knows no transactions; {way}")
+    for table, name in query(
+        "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS "
+        f"WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE IN ({marks})",
+        database, *schema.table_names,
+    ):  # fmt: skip
+        raise TargetError(f"trigger {name!r} of table {table!r} would fire for every row that is written; {way}")
 
-    reads_files: bool | None = None  # LOAD DATA LOCAL or INSERT; None: as the server allows
+
+class InPlaceLoad:
+    """An unfinished load: one open transaction on the tables themselves. Readers see the old rows until its end."""
+
+    def __init__(self, connection: Any, query: Query, database: str, schema: Schema) -> None:
+        self._connection = connection
+        self._query = query
+        self._database = database
+        self._schema = schema
+        self.losses: list[str] = []
+
+    def prepare(self) -> None:
+        """Take the old rows out of the transaction's view."""
+        remove_leftovers(self._query, self._database)
+        standing = refuse(self._query, self._database, self._schema, Mode.IN_PLACE)
+        self._rows = RowWriter(self._connection, self._query, self._database, standing)
+        self._query("SET SESSION foreign_key_checks = 0")  # rows in any order; `complete` checks every key
+        self._connection.autocommit(False)
+        for table in self._schema.tables:
+            self._query(f"DELETE FROM {_name(self._database, table.name)}")
+
+    def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        return self._rows.write_rows(table, batches)
+
+    def validate(self) -> list[Violation]:
+        self.complete()
+        return count_violations(self._schema, MYSQL, lambda statement: int(self._query(statement)[0][0]))
+
+    def complete(self) -> None:
+        """Check every foreign key of the tables and to them."""
+        names = self._schema.table_names
+        for column in ("k.TABLE_SCHEMA", "k.REFERENCED_TABLE_SCHEMA"):
+            for reference in _references(self._query, f"{column} = %s", self._database):
+                if reference.child in names or reference.parent in names:
+                    _refuse_orphans(self._query, reference)
+
+    def publish(self) -> None:
+        self.complete()
+        self._connection.commit()
+        self._connection.autocommit(True)
+        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
+
+
+class StagedLoad:
+    """An unfinished load: tables in a staging database, of which the target knows nothing yet."""
 
     def __init__(self, connection: Any, query: Query, database: str, schema: Schema, mode: Mode) -> None:
         self._connection = connection
@@ -87,8 +145,9 @@ class MySQLLoad:
         self._staging = _staging_prefix(database) + secrets.token_hex(4)
         self._old = self._staging + "_old"
         self._standing: Schema | None = None
-        self._staged: Schema | None = None
         self.losses: list[str] = []
+        self._outside: list[_Reference] = []  # foreign keys of tables outside the load to tables in it
+        self._complete = False
 
     def prepare(self) -> None:
         """Create the staging database and in it every table, with its keys and no rows.
@@ -96,10 +155,7 @@ class MySQLLoad:
         Raises:
             TargetError: another load is running, the user may not create databases, something is in the way.
         """
-        lock(self._query, self._database)
         remove_leftovers(self._query, self._database)
-        if self.reads_files is None:
-            self.reads_files = bool(self._query("SELECT @@local_infile")[0][0])
         self._standing = refuse(self._query, self._database, self._schema, self._mode)
         self._create_staging()
         self._query(f"USE {MYSQL.quote(self._staging)}")
@@ -120,45 +176,97 @@ class MySQLLoad:
             keys += [add_foreign_key(schema, key, MYSQL) for key in schema.foreign_keys_of(table.name)]
         for statement in keys:
             self._query(statement)
-        self._staged = read_schema(self._query, self._staging, probe=False)
+        staged = read_schema(self._query, self._staging, probe=False)
+        self._rows = RowWriter(self._connection, self._query, self._staging, staged)
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
-        """LOAD DATA LOCAL where the server allows it, else INSERT; columns that the server computes are left out."""
-        staged = self._staged.table(table.name)
-        written = 0
-        for batch in batches:
-            batch = batch.select([name for name in batch.schema.names if not staged.column(name).generated])
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                part = batch.slice(start, _BATCH_ROWS)
-                statement = self._load_data if self.reads_files and part.num_columns else self._insert
-                statement(staged, part)
-            written += batch.num_rows
-        return written
+        return self._rows.write_rows(table, batches)
 
-    def finish(self) -> None:
-        """Check every foreign key, then let the new tables take the place of the old ones.
+    def validate(self) -> list[Violation]:
+        """What the constraints of the schema say of the rows in the staging database."""
+        self.complete()
+        places = dict.fromkeys(self._schema.table_names, self._staging)
+        return count_violations(self._schema, MYSQL, lambda statement: int(self._query(statement)[0][0]), places)
+
+    def complete(self) -> None:
+        """Check every foreign key, and gather statistics. The rows are in, and no more come.
 
         Raises:
-            TargetError: a row refers to none (constraint and number of rows), another session holds a table.
+            TargetError: a row refers to none (constraint and number of rows).
         """
-        names = [table.name for table in self._schema.tables]
-        replaced = [name for name in names if name in self._standing.table_names]
-        inside = _references(self._query, "k.TABLE_SCHEMA = %s", self._staging)
-        outside = [
+        if self._complete:
+            return
+        self._complete = True
+        replaced = self._replaced
+        self._outside = [
             reference
             for reference in _references(self._query, "k.REFERENCED_TABLE_SCHEMA = %s", self._database)
             if reference.parent in replaced
             and (reference.child_database != self._database or reference.child not in replaced)
+            and reference.child_database != self._staging
         ]
-        for reference in inside:
-            self._refuse_orphans(reference)
-        for reference in outside:
-            self._refuse_orphans(replace(reference, parent_database=self._staging))
-        for name in names:
-            self._query(f"ANALYZE TABLE {_name(self._staging, name)}")
-        self._swap(names, replaced, outside)
+        for reference in _references(self._query, "k.TABLE_SCHEMA = %s", self._staging):
+            _refuse_orphans(self._query, reference)
+        for reference in self._outside:
+            _refuse_orphans(self._query, replace(reference, parent_database=self._staging))
+        for table in self._schema.tables:
+            self._query(f"ANALYZE TABLE {_name(self._staging, table.name)}")
+
+    def publish(self) -> None:
+        """Let the new tables take the place of the old ones.
+
+        Raises:
+            TargetError: another session has held a table for ten minutes.
+        """
+        self.complete()
+        journal = _name(self._old, _JOURNAL)
+        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
+        steps = [step for name in self._replaced for step in self._triggers(name)]
+        steps += [(reference.drop, reference.add) for reference in self._outside]
+        for _, redo in steps:
+            self._query(f"INSERT INTO {journal} (statement) VALUES ({MYSQL.literal(redo)})")
+        moves = [f"{_name(self._database, name)} TO {_name(self._old, name)}" for name in self._replaced]
+        moves += [
+            f"{_name(self._staging, name)} TO {_name(self._database, name)}" for name in self._schema.table_names
+        ]
+        self._query(f"USE {MYSQL.quote(self._database)}")
+        self._patiently([undo for undo, _ in steps] + [f"RENAME TABLE {', '.join(moves)}"], [r for _, r in steps])
+        remove_leftovers(self._query, self._database)
         # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
         self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
+
+    @property
+    def _replaced(self) -> list[str]:
+        return [name for name in self._schema.table_names if name in self._standing.table_names]
+
+    def _patiently(self, statements: list[str], restore: list[str]) -> None:
+        """Run the statements, of which the last changes everything; again if somebody still reads the old tables.
+
+        A session that waits for a lock makes those that come after it wait, too: hence many short attempts.
+        """
+        deadline, pause = time.monotonic() + _PATIENCE, 0.1
+        (waiting,) = self._query("SELECT @@lock_wait_timeout")[0]
+        while True:
+            try:
+                self._query(f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT}")
+                for statement in statements:
+                    self._query(statement)
+                return
+            except _driver().err.OperationalError as error:
+                if error.args[0] != _LOCKED:
+                    raise
+                self._query(f"SET SESSION lock_wait_timeout = {waiting}")
+                for statement in restore:
+                    _restore(self._query, statement)
+                if time.monotonic() > deadline:
+                    raise TargetError(
+                        f"the new tables are ready, but others have not let go of the old ones for {_PATIENCE:.0f} s; "
+                        "end the transaction that reads them (SHOW PROCESSLIST) and run again"
+                    ) from error
+            finally:
+                self._query(f"SET SESSION lock_wait_timeout = {waiting}")
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _create_staging(self) -> None:
         collation = self._query(
@@ -174,7 +282,7 @@ class MySQLLoad:
             pattern = _staging_prefix(self._database).replace("_", r"\_")
             raise TargetError(
                 "the target's user may not create the database in which a load is built; "
-                f"GRANT ALL ON `{pattern}%`.* TO it"
+                f"GRANT ALL ON `{pattern}%`.* TO it, or --replace in-place where the tables stand already"
             ) from error
 
     def _copy_definition(self, table: str) -> list[str]:
@@ -195,64 +303,6 @@ class MySQLLoad:
             return key
         return f"{key[:parent.start(1)]}{MYSQL.quote(self._database)}.{key[parent.start(1):]}"
 
-    def _load_data(self, table: Table, batch: pa.RecordBatch) -> None:
-        fields, settings = [], []
-        for i, field in enumerate(batch.schema):
-            form, name = _written_form(table.column(field.name), field.type), MYSQL.quote(field.name)
-            fields.append(name if form == "{}" else f"@v{i}")
-            if form != "{}":
-                settings.append(f"{name} = {form.format(f'@v{i}')}")
-        with tempfile.NamedTemporaryFile(prefix="dbsynth-") as file:  # readable by its owner only
-            file.write(load_data_rows(batch))
-            file.flush()
-            written = self._run(
-                f"LOAD DATA LOCAL INFILE {MYSQL.literal(file.name)} INTO TABLE {_name(self._staging, table.name)} "
-                f"CHARACTER SET utf8mb4 ({', '.join(fields)})" + (f" SET {', '.join(settings)}" if settings else "")
-            )
-        # A local file is loaded as by INSERT IGNORE: what strict mode would refuse is bent or left out, with a warning.
-        warning = self._query("SHOW WARNINGS LIMIT 1")
-        if warning or written != batch.num_rows:
-            reason = warning[0][2] if warning else f"only {written} of {batch.num_rows} rows were taken"
-            raise TargetError(f"the target refused rows of table {table.name!r}: {self._scrub(reason)}")
-
-    def _insert(self, table: Table, batch: pa.RecordBatch) -> None:
-        forms = [_written_form(table.column(field.name), field.type) for field in batch.schema]
-        name = _name(self._staging, table.name)
-        start = f"INSERT INTO {name} ({MYSQL.quote_all(batch.schema.names)}) VALUES ".encode()
-        if batch.num_columns:
-            rows = insert_rows(batch, forms, _INSERT_BYTES)
-        else:
-            rows = (b",".join([b"()"] * min(10_000, batch.num_rows - i)) for i in range(0, batch.num_rows, 10_000))
-        for values in rows:
-            self._run(start + values)
-
-    def _run(self, statement: str | bytes) -> int:
-        with self._connection.cursor() as cursor:
-            return cursor.execute(statement)
-
-    def _refuse_orphans(self, reference: _Reference) -> None:
-        orphans = self._query(reference.count_orphans)[0][0]
-        if orphans:
-            raise TargetError(
-                f"foreign key {reference.name!r} of table {reference.child!r}: {orphans} rows refer to no row of "
-                f"{reference.parent!r}"
-            )
-
-    def _swap(self, names: list[str], replaced: list[str], outside: list[_Reference]) -> None:
-        """The moment from which on the new state stands."""
-        journal = _name(self._old, _JOURNAL)
-        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
-        steps = [step for name in replaced for step in self._triggers(name)] + [(r.drop, r.add) for r in outside]
-        for _, redo in steps:
-            self._query(f"INSERT INTO {journal} (statement) VALUES ({MYSQL.literal(redo)})")
-        moves = [f"{_name(self._database, name)} TO {_name(self._old, name)}" for name in replaced]
-        moves += [f"{_name(self._staging, name)} TO {_name(self._database, name)}" for name in names]
-        self._query(f"USE {MYSQL.quote(self._database)}")
-        for undo, _ in steps:
-            self._query(undo)
-        self._query(f"RENAME TABLE {', '.join(moves)}")
-        remove_leftovers(self._query, self._database)
-
     def _triggers(self, table: str) -> Iterator[tuple[str, str]]:
         """How to drop and to create each of a table's triggers, tried out on the new table."""
         rows = self._query(
@@ -267,9 +317,6 @@ class MySQLLoad:
             self._query(statement)
             self._query(f"DROP TRIGGER {_name(self._staging, name)}")
             yield f"DROP TRIGGER IF EXISTS {_name(self._database, name)}", statement
-
-    def _scrub(self, message: str) -> str:
-        return message.replace(self._staging, self._database)
 
 
 @dataclass(frozen=True)
@@ -339,11 +386,13 @@ def _restore(query: Query, statement: str) -> None:
             raise
 
 
-def lock(query: Query, database: str) -> None:
-    """Be the only load into the database, until the connection ends."""
-    name = "dbsynth " + hashlib.sha256(database.encode()).hexdigest()[:40]
-    if not query("SELECT GET_LOCK(%s, %s)", name, _LOCK_SECONDS)[0][0]:
-        raise TargetError("another load into this database is running; wait for its end, or kill its connection")
+def _refuse_orphans(query: Query, reference: _Reference) -> None:
+    orphans = query(reference.count_orphans)[0][0]
+    if orphans:
+        raise TargetError(
+            f"foreign key {reference.name!r} of table {reference.child!r}: {orphans} rows refer to no row of "
+            f"{reference.parent!r}"
+        )
 
 
 def _references(query: Query, condition: str, value: str) -> list[_Reference]:
@@ -360,17 +409,6 @@ def _references(query: Query, condition: str, value: str) -> list[_Reference]:
     ):
         columns[*key, f"ON DELETE {on_delete} ON UPDATE {on_update}"].append((column, parent_column))
     return [_Reference(*key, *zip(*pairs, strict=True)) for key, pairs in columns.items()]
-
-
-def _written_form(column: Column, type_: pa.DataType) -> str:
-    """The expression that makes the column's value of the text a row holds for it; {} for the text itself."""
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or is_geometry(column):
-        return "UNHEX({})"
-    if column.native_type.startswith("bit"):
-        return "CAST({} AS UNSIGNED)" if pa.types.is_boolean(type_) else "CAST(CONV({}, 2, 10) AS UNSIGNED)"
-    if column.native_type.startswith("year"):  # the text '0' means 2000
-        return "CAST({} AS UNSIGNED)"
-    return "{}"
 
 
 def _comments(table: Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""Postgres: COPY in both directions, one transaction for a whole load."""
+"""Postgres: connection, snapshot, validation; one transaction for a whole load."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .objects import left_behind
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, copy_out, parse
 from .postgres_load import PostgresLoad, Target
+from .postgres_lock import take_lock
 from .standing import refuse_misfits
 from .translation import translate
-from .urls import Address
+from .urls import Address, is_local
 
 __all__ = ["PostgresAdapter"]
 
@@ -37,6 +38,22 @@ _SESSION = {
 }
 
 
+# A load may be long, may wait for its caller to judge the rows, and must not go on when its client is dead.
+_CLIENT_CHECK = "client_connection_check_interval"
+_LOADING = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", _CLIENT_CHECK: "1s"}
+
+
+# What the server itself says of a state that ends; else its refusals are final.
+_PASSING = ("starting up", "shutting down", "in recovery", "too many clients", "not yet accepting connections")
+
+
+def _may_pass(message: str) -> bool:
+    """Whether a connection may be had in a moment: nobody answered, or who did has no room or is not ready yet."""
+    if "FATAL" in message:
+        return any(words in message for words in _PASSING)
+    return "SSL" not in message and "certificate" not in message
+
+
 class PostgresAdapter:
     """A Postgres database, 12 or later. Every method opens a connection of its own."""
 
@@ -49,8 +66,10 @@ class PostgresAdapter:
         except ImportError as error:
             raise ConnectError("reaching Postgres needs its driver; pip install 'psycopg[binary]'") from error
         self._driver = psycopg
+        self._lock: Any = None  # the session that holds the target, while there is one
         with closing(self._connect()) as connection:
             self.identity = _identity(connection)
+            self.unverified = _unverified(connection, self.url)
 
     @property
     def url(self) -> str:
@@ -78,33 +97,59 @@ class PostgresAdapter:
     def losses(self, schema: Schema) -> list[str]:
         return [*translate(schema, POSTGRES)[1], *left_behind(schema, self.dialect)]
 
-    def check_target(self, schema: Schema, mode: Mode) -> None:
+    def check_target(self, schema: Schema, mode: Mode) -> list[str]:
         wanted, _ = translate(schema.declared, POSTGRES)
         with self._reading(TargetError) as connection:
             target = Target(connection)
             refuse_misfits(schema, wanted, target.schema, POSTGRES)
             standing = target.refuse(wanted, mode)
+            found = target.in_the_way(standing) if mode is Mode.REPLACE else []
         if not standing:
             self._rehearse(wanted)
+        if not found:
+            return []
+        why = "; ".join(found[:5]) + ("; …" if len(found) > 5 else "")
+        return [f"the tables of {self.url} are replaced in place, and readers wait for the end of the load: {why}"]
 
     def _rehearse(self, schema: Schema) -> None:
         """Create everything without a row, and take it back: what the server refuses it refuses now."""
         with closing(self._connect()) as connection, self._errors(TargetError):  # closed before it commits
             load = PostgresLoad(connection, schema.tables_only, Mode.CREATE, self._errors)
             load.prepare()
-            load.finish()
+            load.publish()
 
     @contextmanager
     def load(self, schema: Schema, mode: Mode = Mode.CREATE) -> Iterator[PostgresLoad]:
         """One transaction, the CREATE statements included: it is committed when the context ends without an error."""
-        with closing(self._connect()) as connection:
+        with self.lock(), closing(self._connect()) as connection:
             with self._errors(TargetError):
+                for name, value in _LOADING.items():
+                    if name != _CLIENT_CHECK or connection.info.server_version >= 140000:
+                        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
                 load = PostgresLoad(connection, translate(schema, POSTGRES)[0], mode, self._errors)
                 load.prepare()
             yield load
             with self._errors(TargetError):
-                load.finish()
+                load.publish()
                 connection.commit()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """An advisory lock of a session of its own: gone with it, however it ends."""
+        if self._lock is not None:
+            with self._errors(TargetError):
+                self._lock.execute("SELECT 1")  # who lost the connection lost the lock
+            yield
+            return
+        with closing(self._connect()) as connection:
+            connection.autocommit = True  # an open transaction would keep the server from cleaning up
+            with self._errors(TargetError):
+                take_lock(connection, self.url)
+            self._lock = connection
+            try:
+                yield
+            finally:
+                self._lock = None
 
     def validate(self, schema: Schema) -> list[Violation]:
         """Constraints the server has not validated, and those that counting finds broken."""
@@ -138,7 +183,8 @@ class PostgresAdapter:
                 **{name: value for name, value in wanted.items() if value not in (None, "")}, row_factory=dict_row
             )
         except (self._driver.Error, UnicodeError, ValueError) as error:
-            raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}") from None
+            may_pass = isinstance(error, self._driver.OperationalError) and _may_pass(str(error))
+            raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}", may_pass=may_pass) from None
         connection.prepare_threshold = None  # poolers hand statements to sessions that have not prepared them
         for name, value in _SESSION.items():
             connection.execute("SELECT set_config(%s, %s, false)", [name, value])
@@ -237,6 +283,17 @@ def _identity(connection: Any) -> ServerIdentity:
         servers.add(str(scalar(connection, "SELECT system_identifier FROM pg_control_system()")))
     connection.commit()
     return ServerIdentity("postgres", frozenset(servers), str(database))
+
+
+def _unverified(connection: Any, url: str) -> str | None:
+    """libpq's own default, `prefer`, takes whatever answers, and plain text where nothing else is offered."""
+    if is_local(connection.info.hostaddr or connection.info.host):
+        return None
+    mode = next((option.val for option in connection.pgconn.info if option.keyword == b"sslmode"), None)
+    if connection.pgconn.ssl_in_use and mode in (b"verify-ca", b"verify-full"):
+        return None
+    how = "with nothing to prove who answers" if connection.pgconn.ssl_in_use else "without encryption"
+    return f"{url} is reached over a network {how}; add sslmode=verify-full, and sslrootcert, to its URL"
 
 
 def _rows_without_columns(count: int) -> Iterator[pa.RecordBatch]:

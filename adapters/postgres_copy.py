@@ -88,8 +88,10 @@ def parse(text: bytearray, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def copy_in(table: Table, columns: Sequence[str]) -> str:
-    return f"COPY {POSTGRES.table_name(table)} ({POSTGRES.quote_all(columns)}) FROM STDIN (FORMAT csv)"
+def copy_in(table: Table, columns: Sequence[str], *, freeze: bool = False) -> str:
+    """The COPY FROM STDIN; `freeze` where the table is of this very transaction."""
+    options = "FORMAT csv, FREEZE" if freeze else "FORMAT csv"
+    return f"COPY {POSTGRES.table_name(table)} ({POSTGRES.quote_all(columns)}) FROM STDIN ({options})"
 
 
 def as_csv(batch: pa.RecordBatch) -> memoryview:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,15 @@ import pyarrow as pa
 from dbsynth.errors import DbsynthError, TargetError
 from dbsynth.schema import DatabaseObject, Schema, Table
 
-from .base import Mode
-from .checks import refuse_rows, refuse_shape
+from .base import Mode, Violation
+from .checks import count_violations, elsewhere, refuse_rows, refuse_shape
 from .ddl import POSTGRES, add_foreign_key, create_indexes, create_table
 from .objects import losses_of
 from .postgres_catalog import TABLES, read_schema, scalar
 from .postgres_copy import BATCH_ROWS, as_csv, copy_in
+from .postgres_lock import lock_tables
 from .postgres_objects import create_early, create_late, fill, to_create
+from .postgres_swap import Swap, obstacles
 
 __all__ = ["PostgresLoad", "Target"]
 
@@ -40,12 +42,30 @@ class PostgresLoad:
         self._new: list[Table] = []
         self._waiting: list[DatabaseObject] = []  # what is still to be created beside the tables
         self.losses: list[str] = []
+        self._swap: Swap | None = None
+        self._places: dict[str, str] = {}  # by table name, the schema in which its new rows stand for now
+        self._complete = False
 
     def prepare(self) -> None:
-        """Create what is missing; empty what is to be replaced; take foreign keys and triggers off standing tables."""
+        """Create what is missing, and a place for the rows that replace others."""
         standing = self._target.refuse(self._schema, self._mode)
         self._new = [table for table in self._schema.tables if table.name not in self._target.schema.table_names]
         self._waiting = to_create(self._schema.objects, self._target.schema.objects)
+        if standing and self._mode is Mode.REPLACE and not self._target.in_the_way(standing):
+            self._swap = Swap(self._connection, standing)
+            self._swap.build()
+            default = scalar(self._connection, "SELECT current_schema()")
+            self._places = {t.name: self._swap.place(t, default) for t in self._schema.tables if t not in self._new}
+        else:
+            self._clear(standing)
+        self._create()
+
+    def _clear(self, standing: list[int]) -> None:
+        """Take foreign keys and triggers off standing tables, and their rows; who still reads the old ones may do so.
+
+        (To a snapshot older than a TRUNCATE the table would be empty.)
+        """
+        lock_tables(self._connection, standing)
         for row in self._connection.execute(_FOREIGN_KEYS_AROUND, [standing, standing]).fetchall():
             table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
             self._run(f"ALTER TABLE {table} DROP CONSTRAINT {POSTGRES.quote(row['name'])}")
@@ -56,11 +76,10 @@ class PostgresLoad:
             table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
             self._run(f"ALTER TABLE {table} DISABLE TRIGGER {POSTGRES.quote(row['name'])}")
             self._restore.append(f"ALTER TABLE {table} ENABLE {row['mode']} TRIGGER {POSTGRES.quote(row['name'])}")
-        if self._mode is Mode.REPLACE:
-            names = [self._target.relation(table) for table in self._schema.tables if table not in self._new]
-            if names:
-                self._run(f"TRUNCATE {', '.join(names)}")
-        self._create()
+        if self._mode is not Mode.CREATE:
+            for table in self._schema.tables:
+                if table not in self._new:
+                    self._run(f"DELETE FROM {self._target.relation(table)}")
 
     def _create(self) -> None:
         for namespace in dict.fromkeys(table.namespace for table in self._new if table.namespace):
@@ -95,6 +114,9 @@ class PostgresLoad:
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """COPY FROM in CSV; generated columns among the batches' are left out."""
         table = self._schema.table(table.name)
+        is_partitioned = bool(table.options)
+        is_ours = not is_partitioned and (table in self._new or table.name in self._places)
+        place = elsewhere(table, self._places.get(table.name))
         written, copy, open_columns = 0, None, None
         with self._errors(TargetError), self._connection.cursor() as cursor:
             for batch in batches:
@@ -104,14 +126,14 @@ class PostgresLoad:
                 columns, written = batch.schema.names, written + batch.num_rows
                 if not columns:
                     cursor.executemany(
-                        f"INSERT INTO {POSTGRES.table_name(table)} DEFAULT VALUES", [()] * batch.num_rows
+                        f"INSERT INTO {POSTGRES.table_name(place)} DEFAULT VALUES", [()] * batch.num_rows
                     )
                     continue
                 if copy and columns != open_columns:
                     copy.__exit__(None, None, None)
                     copy = None
                 if copy is None:
-                    copy, open_columns = cursor.copy(copy_in(table, columns)), columns
+                    copy, open_columns = cursor.copy(copy_in(place, columns, freeze=is_ours)), columns
                     stream = copy.__enter__()
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     stream.write(as_csv(batch.slice(start, BATCH_ROWS)))
@@ -119,32 +141,58 @@ class PostgresLoad:
                 copy.__exit__(None, None, None)
         return written
 
-    def finish(self) -> None:
-        """Keys and indexes of new tables, foreign keys of all; sequences after the highest number; statistics."""
+    def validate(self) -> list[Violation]:
+        """What the constraints of the schema say of the rows, seen from within the transaction."""
+        with self._errors(TargetError):
+            self.complete()
+            return count_violations(self._schema, POSTGRES, lambda sql: scalar(self._connection, sql), self._places)
+
+    def complete(self) -> None:
+        """Keys, indexes and statistics: all that takes time. The rows are in, and no more come."""
+        if self._complete:
+            return
+        self._complete = True
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
-        self._waiting = fill(self._connection, self._waiting)
+        with self._swap.seen_first() if self._swap else nullcontext():
+            self._waiting = fill(self._connection, self._waiting)
         for table in self._new:
             if table.primary_key:  # an index over all rows at once takes less time than one that grows with them
                 name, columns = POSTGRES.table_name(table), POSTGRES.quote_all(table.primary_key)
                 self._run(f"ALTER TABLE {name} ADD PRIMARY KEY ({columns})")
             for statement in create_indexes(table, POSTGRES):
                 self._run(statement)
-        new = {table.name for table in self._new}
+        if self._swap:
+            self._swap.complete()
         for statement in self._restore:
             self._run(statement)
-        for key in self._schema.foreign_keys:
-            if key.child in new:
-                self._run(add_foreign_key(self._schema, key, POSTGRES))
-        self._set_sequences()
-        self.losses = losses_of(create_late(self._connection, self._waiting))
+        self._add_foreign_keys(to_old=False)
         for table in self._schema.tables:
-            self._run(f"ANALYZE {POSTGRES.table_name(table)}")
+            if table.name not in self._places:
+                self._run(f"ANALYZE {POSTGRES.table_name(table)}")
 
-    def _set_sequences(self) -> None:
-        """Let every sequence go on after the values loaded. RESTART, unlike setval, is undone by a rollback."""
-        tables = [POSTGRES.table_name(table) for table in self._schema.tables]
-        following: dict[str, int] = {}
-        for row in self._connection.execute(_SEQUENCES, [tables]).fetchall():
+    def publish(self) -> None:
+        """The new tables in the place of the old ones, sequences after the highest number; the caller commits."""
+        self.complete()
+        following = self._following()
+        with self._swap.exchange() if self._swap else nullcontext():
+            self._add_foreign_keys(to_old=True)
+            for sequence, number in following.items():  # RESTART, unlike setval, is undone by a rollback
+                name = scalar(self._connection, "SELECT %s::oid::regclass::text", [sequence])
+                self._run(f"ALTER SEQUENCE {name} RESTART WITH {number}")
+            self.losses = losses_of(create_late(self._connection, self._waiting))
+
+    def _add_foreign_keys(self, *, to_old: bool) -> None:
+        """The keys of new tables: those to tables whose new form is not in its place yet come later."""
+        new = {table.name for table in self._new}
+        for key in self._schema.foreign_keys:
+            if key.child in new and (key.parent in self._places) == to_old:
+                self._run(add_foreign_key(self._schema, key, POSTGRES))
+
+    def _following(self) -> dict[int, int]:
+        """For every sequence that feeds a column, by its oid, the number that comes after those loaded."""
+        places = [elsewhere(table, self._places.get(table.name)) for table in self._schema.tables]
+        following: dict[int, int] = {}
+        for row in self._connection.execute(_SEQUENCES, [[POSTGRES.table_name(t) for t in places]]).fetchall():
             furthest = max if row["increment"] > 0 else min
             table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
             query = f"SELECT {furthest.__name__}({POSTGRES.quote(row['column'])}) FROM {table}"
@@ -152,8 +200,7 @@ class PostgresLoad:
             number = row["start"] if last is None else int(last) + row["increment"]
             number = min(max(number, row["lowest"]), row["highest"])
             following[row["sequence"]] = furthest(number, following.get(row["sequence"], number))
-        for sequence, number in following.items():
-            self._run(f"ALTER SEQUENCE {sequence} RESTART WITH {number}")
+        return following
 
     def _run(self, statement: str) -> None:
         self._connection.execute(statement)
@@ -191,7 +238,17 @@ class Target:
         new = len(standing) < len(schema.tables)
         if new and not scalar(self._connection, "SELECT has_schema_privilege(current_schema(), 'CREATE')"):
             raise TargetError("the target's user may not create tables; GRANT CREATE ON SCHEMA … TO it")
+        may_stage = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        if standing and mode is Mode.REPLACE and not scalar(self._connection, may_stage):
+            raise TargetError(
+                "the target's user may not create the schema in which new tables are built; "
+                "GRANT CREATE ON DATABASE … TO it, or --replace in-place, where readers wait for the load's end"
+            )
         return [self._oids[table.name]["oid"] for table in standing]
+
+    def in_the_way(self, standing: list[int]) -> list[str]:
+        """Why new tables cannot take the place of these."""
+        return obstacles(self._connection, standing)
 
 
 # Foreign keys of and to these tables and their partitions; what a partition inherits goes with its parent's.
@@ -215,7 +272,7 @@ _TRIGGERS = """
 
 # Sequences that feed a column: owned by it, or named in its default.
 _SEQUENCES = """
-    SELECT DISTINCT s.oid::regclass::text AS sequence, n.nspname AS namespace, r.relname AS table, a.attname AS column,
+    SELECT DISTINCT s.oid AS sequence, n.nspname AS namespace, r.relname AS table, a.attname AS column,
            q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS lowest, q.seqmax AS highest
     FROM pg_class s
     JOIN pg_sequence q ON q.seqrelid = s.oid

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from dbsynth.errors import ConnectError
 
-__all__ = ["Address", "parse_address"]
+__all__ = ["Address", "is_local", "parse_address"]
 
 _SECRET_OPTION = re.compile(r"([?&;](?:password|passwd|passwort|pwd|sslpassword)=)([^&;#]*)", re.IGNORECASE)
 
@@ -69,6 +71,15 @@ def parse_address(url: str) -> Address:
         masked=masked,
         secrets=tuple(sorted(spellings, key=len, reverse=True)),
     )
+
+
+def is_local(host: str | None) -> bool:
+    """Whether a connection to the host, by name or number, stays on this machine; no host is a socket."""
+    if not host or host.startswith("/") or host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
 
 
 def mask(url: str) -> str:

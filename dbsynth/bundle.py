@@ -29,6 +29,7 @@ from .columns.fabricate import Fabricator
 from .columns.ranks import Quantiles
 from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from .drift import Profile, Sketch
 from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .graph.denoiser import GraphDenoiser
@@ -41,7 +42,7 @@ from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, ForeignKey, Kind, Schema
 
-__all__ = ["VERSION", "load_bundle", "save_bundle"]
+__all__ = ["VERSION", "is_bundle", "load_bundle", "save_bundle"]
 
 # What reading something that is no bundle's file may raise.
 _DAMAGE = (
@@ -54,8 +55,8 @@ _CLASSES = {
     c.__name__: c
     for c in (
         Augmentation, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge, EncodedDatabase, Fixed,
-        ForeignKey, Formula, GraphModel, Latent, Numbering, Numeric, Opened, Order, Part, Quantiles, Shapes, TableCodec,
-        TableModel, Total,
+        ForeignKey, Formula, GraphModel, Latent, Numbering, Numeric, Opened, Order, Part, Profile, Quantiles, Shapes,
+        Sketch, TableCodec, TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}
@@ -68,8 +69,7 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     Raises:
         BundleError: something is there already (and is not to be replaced, or is no bundle), or cannot be written.
     """
-    # Other programs have a manifest.json, too: their folders are not to be replaced.
-    if path.exists() and not (replace and all((path / name).is_file() for name in ("manifest.json", "model.json"))):
+    if path.exists() and not (replace and is_bundle(path)):
         way = "is no bundle; choose another path" if replace else "exists already; choose another path, or --replace"
         raise BundleError(f"{path} {way}")
     try:
@@ -92,6 +92,11 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"cannot write the bundle {path}: {reason}") from error
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether the folder looks like one: other programs have a manifest.json, too, and it is not to be replaced."""
+    return all((path / name).is_file() for name in ("manifest.json", "model.json"))
 
 
 def load_bundle(path: Path) -> DatabaseModel:

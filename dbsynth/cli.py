@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from .errors import DbsynthError
-from .options import CONFIG, HOLDOUT, KEPT, OUTPUT, QUIET, REPLACE, REPORT, SETTINGS, Command, Group, Url
+from .errors import DbsynthError, DecisionError
+from .options import CONFIG, HOLDOUT, JOB, KEPT, OUTPUT, QUIET, REPLACE, REPORT, RUN, SETTINGS, Command, Group, Url
 from .progress import Progress, make_progress
-from .secrecy import scrub
+from .secrecy import printable, scrub
 
 __all__ = ["main"]
 
@@ -36,6 +36,9 @@ def cli(context: click.Context) -> None:
 
     A URL is postgresql://user:password@host/database, mysql://…, mariadb://… or sqlite:///file.db. To keep a password
     off the command line write ${VARIABLE} in its place, in single quotes: 'postgresql://app:${DB_PASSWORD}@db/shop'.
+
+    Exit status: 0 done; 1 an error; 2 bad usage; 3 somebody has to decide first; 4 a figure is worse than a threshold;
+    5 the deadline passed; 130 and 143 interrupted. After all but 0 the target is as it was.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -133,7 +136,7 @@ def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: A
 def clone(
     source: str,
     target: str,
-    replace: bool,
+    replace: str | None,
     no_evaluate: bool,
     extras: bool,
     holdout: bool,
@@ -221,6 +224,94 @@ def evaluate(
         raise click.exceptions.Exit(4)
 
 
+@_command(
+    SETTINGS,
+    [QUIET],
+    example="dbsynth init 'postgresql://reader:${DB_PASSWORD}@db.example.org/shop' > shop.toml",
+)
+@click.argument("source", metavar="SOURCE_URL")
+@click.argument("target", metavar="[TARGET_URL]", required=False)
+def init(source: str, target: str | None, quiet: bool, **settings: Any) -> None:
+    """Print a job file for a database, with what would become of every table and column.
+
+    Passwords are left out: variables stand in their place, which the environment, or files that it names, must hold.
+    """
+    from . import jobs
+
+    url = Url().convert(source, None, None)
+    text = jobs.init(
+        url, source, target, _load_settings(settings), progress=_progress(quiet, as_json=False)
+    )
+    click.echo(text, nl=False)
+
+
+@_command(
+    [
+        *JOB,
+        click.option("--strict", is_flag=True, help="End with status 3 for what somebody should look at, too."),
+    ],
+    OUTPUT,
+    example="dbsynth plan shop.toml --strict",
+)
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB.toml")
+def plan(job: Path, refit: bool, strict: bool, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Say what `refresh` would do, and why, and change nothing.
+
+    Status 0: nothing is in the way. Status 3: somebody has to decide first. With --strict also where the schema is not
+    what it was, or what was learned is not what is there.
+    """
+    from . import jobs, show
+    from .job import load_job
+
+    outlook = jobs.plan(load_job(job, **options), refit=refit, progress=_progress(quiet, as_json))
+    if as_json:
+        show.as_json(outlook)
+    elif not quiet:
+        show.outlook(outlook)
+    if outlook.obstacles or (strict and outlook.to_look_at):
+        raise click.exceptions.Exit(DecisionError.exit_status)
+
+
+@_command(
+    [*JOB, *RUN, REPORT],
+    OUTPUT,
+    example="dbsynth refresh shop.toml --deadline 3h --metrics /var/lib/node_exporter/shop.prom",
+)
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB.toml")
+def refresh(job: Path, refit: bool, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Renew a synthetic database as a job file says; made to run every night.
+
+    Learns what has changed since the last run, or nothing if nothing has. The new rows take the place of the old ones
+    at once, if the thresholds are met; after any error the target is as it was. A fit that was killed is taken up by
+    the next run.
+    """
+    from . import jobs, show
+    from .job import load_job
+
+    run = jobs.new_run()
+    progress = make_progress(quiet=quiet, as_json=as_json, run=run)
+    done = jobs.refresh(load_job(job, **options), refit=refit, run=run, progress=progress)
+    if as_json:
+        show.as_json(done)
+    elif not quiet:
+        show.refresh_report(done)
+
+
+@_command(
+    [click.option("--json", "as_json", is_flag=True, help="The records as they are, one JSON document.")],
+    example="dbsynth runs shop.toml",
+)
+@click.argument("place", type=click.Path(path_type=Path), metavar="JOB.toml|BUNDLE")
+def runs(place: Path, as_json: bool) -> None:
+    """List the runs of a job, the oldest first: when, what was done, how it ended, how good the rows were."""
+    from . import show
+    from .history import read_runs
+    from .job import load_job
+
+    found = read_runs(load_job(place).bundle if place.suffix == ".toml" else place)
+    show.runs(found, as_json=as_json)
+
+
 @_command(SETTINGS, OUTPUT, example="dbsynth demo my-demo --iterations 400")
 @click.argument("folder", type=click.Path(path_type=Path), default="demo")
 def demo(folder: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
@@ -239,7 +330,7 @@ def _load_settings(options: dict[str, Any]) -> Any:
 
     path = options.pop("config")
     # A flag that was not given, and a list that is empty, leave the file's word.
-    options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk")}
+    options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk", "encrypt_workspace")}
     return load_settings(path, **options)
 
 
@@ -254,14 +345,13 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
         show.as_json(report)
     elif not quiet:
         show.report(report)
-    if report.violations:
-        raise click.exceptions.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
-    Status 0; 1 on an error, 2 on bad usage, 4 if a threshold of `evaluate` is missed, 130 on Ctrl-C.
+    Status 0; 1 on an error, 2 on bad usage, 3 if somebody has to decide first, 4 if a threshold is missed, 5 if a
+    deadline passed, 130 on Ctrl-C, 143 on SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # A container stops with SIGTERM, a terminal that closes with SIGHUP: end like Ctrl-C does, with every transaction
@@ -285,7 +375,7 @@ def _run(arguments: list[str]) -> int:
         usage = error.ctx.get_usage() + "\n" if error.ctx else ""
         return _say(f"{usage}dbsynth: error: {error.format_message()}", arguments, 2)
     except DbsynthError as error:
-        return _say(f"dbsynth: error: {error}", arguments, 1)
+        return _say(f"dbsynth: error: {error}", arguments, error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         return _say("dbsynth: interrupted", arguments, 130)
     except BrokenPipeError as error:
@@ -303,5 +393,5 @@ def _run(arguments: list[str]) -> int:
 
 
 def _say(text: str, arguments: list[str], status: int) -> int:
-    print(scrub(text, arguments), file=sys.stderr)
+    print(printable(scrub(text, arguments)), file=sys.stderr)
     return status

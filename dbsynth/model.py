@@ -11,6 +11,7 @@ import pyarrow as pa
 from .columns.codec import TableCodec
 from .columns.fabricate import Fabricator
 from .config import Settings
+from .drift import Profile
 from .engines import EngineModel
 from .integrity.opened import Opened
 from .integrity.rules.kinds import Rule
@@ -84,6 +85,9 @@ class DatabaseModel:
         opened: by the foreign key's name (`edge_name`).
         apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
         rules: between columns, each after those that make its columns.
+        profile: what the source was like, to see later whether it has moved.
+        fitted_at: when it was learned from nothing, in RFC 3339; what goes on from there keeps the time.
+        added: by table the columns that came after that; none of them is copied unless the user says so.
     """
 
     schema: Schema
@@ -96,6 +100,9 @@ class DatabaseModel:
     engine: EngineModel
     apart: tuple[tuple[str, str], ...] = ()
     rules: tuple[Rule, ...] = ()
+    profile: Profile | None = None
+    fitted_at: str = ""
+    added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rules_of(self, table: str) -> list[Rule]:
         """Those about columns of a table."""

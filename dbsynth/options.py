@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .errors import ConfigError
 from .secrecy import expand_variables
 
-__all__ = ["CONFIG", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command", "Group", "Url"]
+__all__ = [
+    "CONFIG", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS", "Command", "Group",
+    "Url",
+]  # fmt: skip
 
 
 class Url(click.ParamType):
@@ -23,6 +27,8 @@ class Url(click.ParamType):
             url = expand_variables(value)
         except KeyError as error:
             self.fail(f"the environment variable {error.args[0]} is not set", param, ctx)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
         if "://" not in url:
             expected = "postgresql://user@host/database, mysql://user@host/database or sqlite:///file.db"
             self.fail(f"that is not a database URL; expected {expected}", param, ctx)
@@ -56,6 +62,10 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_a_way = any(isinstance(p.type, click.Choice) for p in self.params if p.name == "replace")
+        return super().parse_args(ctx, list(_with_ways(args)) if takes_a_way else args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
@@ -70,6 +80,16 @@ class Command(click.Command):
         with formatter.section("Example"):
             for line in self.example.splitlines():
                 formatter.write_text(line)
+
+
+def _with_ways(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, so that `--replace` takes the word after it for its value only where it is one."""
+    following = [*arguments[1:], ""]
+    for argument, after in zip(arguments, following, strict=True):
+        if argument == "--":
+            break
+        yield f"--replace={_WAYS[0]}" if argument == "--replace" and after not in _WAYS else argument
+    yield from arguments[arguments.index("--") :] if "--" in arguments else ()
 
 
 class Group(click.Group):
@@ -106,6 +126,10 @@ SETTINGS = [
             help=f"Values for the settings of the engine: {', '.join(_PRESETS)}. [fast]"),
     _option(_RUN, "--seed", type=int, help="Same seed, same device, same rows. [0]"),
     _option(_RUN, "--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [cpu]"),
+    _option(_RUN, "--workspace", metavar="FOLDER",
+            help="Where the real rows are kept while a job runs, such as a tmpfs. [the system's temporary folder]"),
+    _option(_RUN, "--encrypt-workspace", is_flag=True,
+            help="Keep them encrypted there, with a key that is in memory only. [off]"),
     *KEPT,
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
     _option(_ROWS, "--rare", type=int,
@@ -160,7 +184,21 @@ OUTPUT = [
 ]  # fmt: skip
 REPORT = click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
                        help="Write the comparison as one HTML page, pictures and all.")  # fmt: skip
-HOLDOUT = 0.05
-REPLACE = [
-    click.option("--replace", is_flag=True, help="Replace the rows of a target that is not empty."),
+JOB = [
+    click.option("--refit", is_flag=True, help="Learn from nothing, whatever the bundle holds; also a changed schema."),
+    click.option("--bundle", type=click.Path(path_type=Path), metavar="FOLDER", help="Where what was learned is kept."),
+    click.option("--max-age", metavar="TIME", help="Learn a bundle older than that from nothing: 30d, 4w."),
 ]
+RUN = [
+    click.option("--deadline", metavar="TIME",
+                 help="Stop, and leave the target as it was, if the rows are not in it by then: 45m, 1h30m."),
+    click.option("--metrics", type=click.Path(path_type=Path), metavar="FILE.prom",
+                 help="Write the run's figures in Prometheus' text format."),
+]
+HOLDOUT = 0.05
+_WAYS = ["swap", "in-place"]
+REPLACE = [
+    click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
+                 help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
+                      "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from .quality.evaluation import Evaluation
 
-if TYPE_CHECKING:
-    from adapters import Violation
-
-__all__ = ["Clock", "FitReport", "Report", "TableReport"]
+__all__ = ["Clock", "FitReport", "RefreshReport", "Report", "TableReport"]
 
 
 @dataclass(frozen=True)
@@ -42,15 +39,18 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint."""
+    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint.
+
+    There are no violations: had there been any, there would be no database.
+    """
 
     target: str  # with the password masked
     seed: int
     tables: tuple[TableReport, ...]
-    violations: tuple[Violation, ...]
     losses: tuple[str, ...]
     seconds: Mapping[str, float]
     agree_rates: Mapping[str, float] = field(default_factory=dict)
+    violations: tuple[()] = ()
     evaluation: Evaluation | None = None
 
     @property
@@ -60,6 +60,9 @@ class Report:
             return None
         return {name: item.score for name, item in self.evaluation.summary.items()}
 
+    def with_evaluation(self, evaluation: Evaluation | None) -> Report:
+        return replace(self, evaluation=evaluation)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for `json.dumps`."""
         evaluation = None if self.evaluation is None else self.evaluation.to_json()
@@ -67,9 +70,23 @@ class Report:
         return {**_plain(parts), "evaluation": evaluation}
 
 
+@dataclass(frozen=True)
+class RefreshReport:
+    """What a run of a job did, and the database that came of it."""
+
+    run: str
+    action: str
+    why: tuple[str, ...]
+    report: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for `json.dumps`."""
+        return {"run": self.run, "action": self.action, "why": list(self.why), **self.report.to_json()}
+
+
 def _plain(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: [asdict(entry) for entry in value] if name in ("tables", "violations") else value
+        name: [asdict(entry) for entry in value] if name == "tables" else value
         for name, value in parts.items()
     }
 

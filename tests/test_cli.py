@@ -114,7 +114,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
     status, out, _ = run()
     assert status == 0
     assert re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE) == [
-        "inspect", "fit", "generate", "clone", "evaluate", "demo",
+        "inspect", "fit", "generate", "clone", "evaluate", "init", "plan", "refresh", "runs", "demo",
     ]  # fmt: skip
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from dbsynth.errors import ConfigError
 from dbsynth.workspace import Workspace
 
 
@@ -18,7 +23,7 @@ def test_batches_come_back_as_one_table(tmp_path: Path) -> None:
             assert workspace.write(name, rows.to_batches(max_chunksize=3)) == 10
         for name in ("t", "../t", "s.t", "T", "a/b", ""):
             assert workspace.read(name).equals(rows)
-        assert {p.parent for p in tmp_path.rglob("*.arrow")} == {workspace.path}
+        assert {p.parent for p in tmp_path.rglob("*") if p.is_file()} == {workspace.path}
 
 
 def test_an_empty_table_has_its_columns(tmp_path: Path) -> None:
@@ -53,3 +58,45 @@ def test_an_error_while_reading_the_source_leaves_nothing_open(tmp_path: Path) -
     with Workspace(tmp_path) as workspace, pytest.raises(OSError, match="connection lost"):
         workspace.write("t", batches())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_and_what_a_living_one_holds_is_not(tmp_path: Path) -> None:
+    """By whoever works in the same place."""
+    script = """
+import os, signal, sys, pyarrow as pa
+from dbsynth.workspace import Workspace
+with Workspace(sys.argv[1]) as workspace:
+    workspace.write("t", [pa.record_batch({"a": [1]})])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with Workspace(tmp_path) as living:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert len(list(tmp_path.iterdir())) == 2
+        (tmp_path / "dbsynth-workspace-mine").write_text("a file of that name is nobody's workspace")
+        with Workspace(tmp_path) as next_one:
+            folders = {path for path in tmp_path.iterdir() if path.is_dir()}
+            assert folders == {living.path, next_one.path}
+
+
+def test_encrypted_rows_are_read_back_and_not_on_disk(tmp_path: Path) -> None:
+    """By this process, and by nobody else."""
+    secret = "a real name that nobody may read"
+    columns = {"name": [secret, None], "n": [1, 2], "zeros": pa.nulls(2)}
+    with Workspace(tmp_path, encrypted=True) as workspace:
+        assert workspace.write("t", [pa.record_batch(columns)]) == 2
+        assert workspace.write("none", [pa.record_batch({"a": pa.array([], pa.date32())})]) == 0
+        assert workspace.write("bare", [pa.RecordBatch.from_arrays([pa.nulls(3)], names=["row"]).select([])]) == 3
+        assert workspace.read("t").to_pydict() == {"name": [secret, None], "n": [1, 2], "zeros": [None, None]}
+        assert workspace.read("none").schema == pa.schema({"a": pa.date32()})
+        assert workspace.read("bare").num_rows == 3
+        written = b"".join(path.read_bytes() for path in workspace.path.iterdir())
+        assert secret.encode() not in written
+        assert b"zeros" not in written
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Before anything is read."""
+    with pytest.raises(ConfigError, match="nowhere"), Workspace(tmp_path / "nowhere"):
+        pass

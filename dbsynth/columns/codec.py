@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -184,16 +185,21 @@ def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np
 
 
 def learn_codecs(
-    tables: Mapping[str, TableData], edges: Sequence[tuple[str, str, np.ndarray]]
+    tables: Mapping[str, TableData],
+    edges: Sequence[tuple[str, str, np.ndarray]],
+    earlier: Mapping[str, TableCodec] = MappingProxyType({}),
 ) -> dict[str, tuple[TableCodec, Codes]]:
     """Learn every table's codec and encode its rows with it.
+
+    Where an earlier codec is given, the same columns are coded together, and categories stand in the same order, new
+    ones after them: a network that learned the earlier codes understands these.
 
     Args:
         tables: the rows.
         edges: per foreign key its child, its parent, and the parent's row number of each child row, int64
             ``(n_child,)``, -1 for null. Categories take their meaning from the rows around them, too.
     """
-    drafts = {name: _draft(data) for name, data in tables.items()}
+    drafts = {name: _draft(data, earlier.get(name)) for name, data in tables.items()}
     features = {name: draft.features() for name, draft in drafts.items()}
     result = {}
     for name, draft in drafts.items():
@@ -218,6 +224,7 @@ class _Draft:
     numeric: list[tuple[Numeric, np.ndarray, np.ndarray]]  # with the bounds of each row's interval
     joint: list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]  # columns, codes, tuples
     single: list[np.ndarray]  # one-hots of each column's commonest categories
+    earlier: Mapping[tuple[str, ...], Categorical]  # by its columns
 
     def features(self) -> np.ndarray:
         """Float ``(n_rows, n_features)``: the row as far as it has an order already."""
@@ -234,6 +241,8 @@ class _Draft:
             others = [_one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i]
             context = np.concatenate([*numbers, *others, around], axis=1)
             position = order_by_meaning(codes, len(values), context)
+            if columns in self.earlier:
+                position = _as_before(values, self.earlier[columns].values, position)
             shares = np.bincount(position[codes], minlength=len(values)) / max(n, 1)
             upper = np.cumsum(shares)
             ordered = tuple(values[k] for k in np.argsort(position))
@@ -246,6 +255,13 @@ class _Draft:
         )
         columns = {column.name: column for column in self.data.columns}
         return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
+
+
+def _as_before(values: Sequence[tuple], before: Sequence[tuple], position: np.ndarray) -> np.ndarray:
+    """Positions ``(n_values,)`` in the order of before; values that are new come last, in the order of ``position``."""
+    place = {value: i for i, value in enumerate(before)}
+    rank = [place.get(value, len(place) + int(p)) for value, p in zip(values, position, strict=True)]
+    return np.argsort(np.argsort(rank))
 
 
 def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
@@ -266,7 +282,7 @@ def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
     return ((found - mean) / np.maximum(np.sqrt(shares @ (found - mean) ** 2), 0.1)).astype(np.float32)
 
 
-def _draft(data: TableData) -> _Draft:
+def _draft(data: TableData, earlier: TableCodec | None) -> _Draft:
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
     kinds = {column.name: column.kind for column in data.columns}
     before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
@@ -287,7 +303,7 @@ def _draft(data: TableData) -> _Draft:
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = [
         found
-        for group in _groups(nominal, numeric, data.rows.num_rows, data.together)
+        for group in _groups(nominal, numeric, data.rows.num_rows, data.together, earlier)
         for found in _coded_together(group, nominal, numeric, rare, data.together)
     ]
     for name in [name for group, _, _ in joint for name in group]:
@@ -295,7 +311,8 @@ def _draft(data: TableData) -> _Draft:
     drafts = [variable for variables in numeric.values() for variable in variables]
     for name, x in data.extras.items():
         drafts.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
-    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
+    before = {v.columns: v for v in earlier.variables if isinstance(v, Categorical)} if earlier else {}
+    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint], before)
 
 
 def _coded_together(
@@ -366,17 +383,33 @@ def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> 
 
 def _groups(
     nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int,
-    together: Sequence[Collection[str]],
+    together: Sequence[Collection[str]], earlier: TableCodec | None = None,
 ) -> list[list[str]]:  # fmt: skip
     """The columns to code together, by name; numbers only where a category is among them, or with what they fix."""
-    parts = _parts(nominal, together)
+    before, known = _groups_before(nominal, together, earlier)
+    rest = [name for name in nominal if name not in known]
+    parts = _parts(rest, together)
     if n_rows == 0:
-        return [[name] for name in nominal if name not in numeric]
+        return before + [[name] for name in rest if name not in numeric]
     # Of columns that belong together, the one with the most values fixes the others.
     codes = [max((nominal[name][0] for name in part), key=lambda c: c.max()) for part in parts]
     groups = [[parts[i] for i in group] for group in joint_groups(codes)]
     groups = [group for group in groups if any(len(part) > 1 or part[0] not in numeric for part in group)]
-    return [[name for name in nominal if any(name in part for part in group)] for group in groups]
+    return before + [[name for name in nominal if any(name in part for part in group)] for group in groups]
+
+
+def _groups_before(
+    nominal: Mapping[str, tuple[np.ndarray, list]], together: Sequence[Collection[str]], earlier: TableCodec | None
+) -> tuple[list[list[str]], set[str]]:
+    """The groups of an earlier codec that can stay, and all columns whose place they settle."""
+    if earlier is None:
+        return [], set()
+    groups = [list(v.columns) for v in earlier.variables if isinstance(v, Categorical)]
+    apart = [columns for columns in together if not any(set(columns) <= set(group) for group in groups)]
+    loose = {name for columns in apart for name in columns}
+    groups = [group for group in groups if set(group) <= nominal.keys() and not set(group) & loose]
+    numbers = {v.column for v in earlier.variables if isinstance(v, Numeric)}
+    return groups, (numbers | {name for group in groups for name in group}) - loose
 
 
 def _parts(names: Iterable[str], together: Sequence[Collection[str]]) -> list[list[str]]:

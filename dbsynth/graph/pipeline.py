@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..columns.codec import normal
 from ..columns.ranks import spread_ranks
 from ..config import Settings
 from ..diffusion import make_noise
+from ..diffusion.start import Start
 from ..encoded import EncodedDatabase, Generated
 from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
@@ -22,7 +24,7 @@ from .denoiser import GraphDenoiser
 from .sampling import sample_rows
 from .structure import Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
 from .subgraphs import row_graph
-from .training import train_graph
+from .training import NETWORK, train_graph
 
 __all__ = ["GraphModel", "fit", "generate"]
 
@@ -47,8 +49,19 @@ class GraphModel:
     network: GraphDenoiser
 
 
-def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = QUIET) -> GraphModel:
+def fit(
+    database: EncodedDatabase,
+    settings: Settings,
+    *,
+    progress: Progress = QUIET,
+    earlier: GraphModel | None = None,
+    unfinished: Path | None = None,
+) -> GraphModel:
     """Learn a database.
+
+    Args:
+        earlier: a model of the same database at another time, to go on from.
+        unfinished: a folder with the network of a fit that died, and for that of this one.
 
     Raises:
         TrainingError: a loss is not finite.
@@ -56,10 +69,12 @@ def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = Q
     with progress.stage("clustering", total=len(database.edges), unit="keys") as advance:
         joint = settings.structure == "shapes"
         # One label for all: whoever has children.
-        latents = learn_latents(database, settings if joint else settings.model_copy(update={"n_clusters": 1}), advance)
+        labelled = settings if joint else settings.model_copy(update={"n_clusters": 1})
+        latents = learn_latents(database, labelled, advance, earlier.latents if earlier else {})
     structure = real_structure(database, latents)
     graph = row_graph(database, latents, structure, settings.device)
-    network = train_graph(database, latents, graph, settings, progress)
+    start = Start({NETWORK: earlier.network} if earlier else {}, unfinished)
+    network = train_graph(database, latents, graph, settings, progress, start)
     return GraphModel(
         settings, database.shape, dict(structure.n_rows),
         forget_rows(database, latents),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..config import Settings
 from ..diffusion import make_noise
 from ..diffusion.rows import TrainingRows
+from ..diffusion.start import NOTHING, Start, hash_of
 from ..diffusion.training import Schedule, train
 from ..encoded import EncodedDatabase
 from ..latents.latent import Latent
@@ -18,7 +19,9 @@ from ..progress import Progress
 from .denoiser import GraphDenoiser, TableSpec, categories_heard
 from .subgraphs import RowGraph, label_offsets
 
-__all__ = ["new_network", "table_specs", "train_graph"]
+__all__ = ["NETWORK", "new_network", "table_specs", "train_graph"]
+
+NETWORK = "all"  # the name of the one network, of all tables
 
 
 def table_specs(database: EncodedDatabase, latents: Mapping[str, Latent]) -> list[TableSpec]:
@@ -54,7 +57,12 @@ def _rows_a_step(n: int, settings: Settings) -> int:
 
 
 def train_graph(
-    database: EncodedDatabase, latents: Mapping[str, Latent], graph: RowGraph, settings: Settings, progress: Progress
+    database: EncodedDatabase,
+    latents: Mapping[str, Latent],
+    graph: RowGraph,
+    settings: Settings,
+    progress: Progress,
+    start: Start = NOTHING,
 ) -> GraphDenoiser:
     """The denoiser of all tables together."""
     network = new_network(database, latents, settings)
@@ -83,5 +91,20 @@ def train_graph(
         settings.iterations, settings.batch_size, settings.learning_rate, settings.muon, ema=settings.ema
     )
     with progress.stage("training", total=schedule.iterations, unit="steps") as advance:
-        train(network, loss, settings.batch_size, schedule, name="all", seed=settings.seed, progress=advance)
+        train(
+            network, loss, settings.batch_size, schedule, name=NETWORK, seed=settings.seed, progress=advance,
+            start=start, data=_data(database, latents, settings, start),
+        )  # fmt: skip
     return network
+
+
+def _data(
+    database: EncodedDatabase, latents: Mapping[str, Latent], settings: Settings, start: Start
+) -> str:
+    """What the network depends on, as a hash; empty where nobody asks."""
+    if start.folder is None:
+        return ""
+    codes = [bound for codes in database.tables.values() for bound in (codes.low, codes.high)]
+    keys = [array for edge in database.edges for array in (edge.rows, latents[edge.name].labels)]
+    earlier = [weights for network in start.networks.values() for weights in network.state_dict().values()]
+    return hash_of(settings.model_dump_json(), (*codes, *keys, *earlier))

@@ -22,11 +22,13 @@ from ..workspace import Workspace
 from .evaluating import assess_and_show
 from .steps import (
     Mode,
+    Replace,
     agree_rates,
     check_device,
     check_file,
+    check_target,
     learn_source,
-    load_mode,
+    note_connections,
     open_database,
     refuse_nulls,
     source_schema,
@@ -52,8 +54,13 @@ def inspect(
         target_url: where the synthetic rows would go: what it cannot be given, and whether it takes them. None: a
             target of the source's own kind.
     """
-    with closing(open_database(url)) as source, Workspace() as workspace, ExitStack() as stack:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+        ExitStack() as stack,
+    ):
         target = source if target_url is None else stack.enter_context(closing(open_database(target_url)))
+        note_connections(progress, source)
         schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
@@ -91,7 +98,11 @@ def fit(
         raise BundleError(f"{bundle} exists already; choose another path, or --replace")
     check_device(settings.device)
     clock = Clock()
-    with closing(open_database(url)) as source, Workspace() as workspace:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as workspace,
+    ):
+        note_connections(progress, source)
         model = learn_source(source, workspace, settings, progress, clock).model
         with clock("save"):
             save_bundle(model, bundle, replace=replace)
@@ -105,10 +116,14 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
-    replace: bool = False,
+    replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
+
+    Args:
+        replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
+            the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
     Raises:
         DbsynthError: see the tree in `errors`; the target is as it was then.
@@ -120,7 +135,8 @@ def generate(
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     check_device(settings.device)
     with closing(open_database(target_url)) as target:
-        target.check_target(model.schema, load_mode(replace))
+        note_connections(progress, target)
+        check_target(target, model.schema, replace, progress)
         return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
 
 
@@ -129,7 +145,7 @@ def clone(
     target_url: str,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     *,
-    replace: bool = False,
+    replace: Replace = False,
     evaluate: bool = True,
     extras: bool = False,
     holdout: float = 0.0,
@@ -139,6 +155,7 @@ def clone(
     """Learn one database and write a synthetic one.
 
     Args:
+        replace: as in `generate`.
         evaluate: compare the synthetic rows with the real ones, once they stand in the target.
         extras: train classifiers for it too: minutes.
         holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
@@ -155,14 +172,15 @@ def clone(
     with (
         closing(open_database(source_url)) as source,
         closing(open_database(target_url)) as target,
-        Workspace() as work,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
         if source.identity == target.identity:
             raise TargetError(
                 f"source and target are the same database ({target.url}); name another target, nothing was changed"
             )
         schema = source_schema(source, settings)
-        target.check_target(with_virtual_keys(schema, None, settings), load_mode(replace))
+        note_connections(progress, source, target)
+        check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
         for loss in target.losses(schema):
             progress.note(loss)
         learned = learn_source(source, work, settings, progress, clock, holdout, target)

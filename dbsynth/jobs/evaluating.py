@@ -23,9 +23,9 @@ from ..quality.report.distributions import distributions
 from ..reading import take_snapshot
 from ..reports import Clock
 from ..workspace import Workspace
-from .steps import check_file, open_database
+from .steps import check_file, note_connections, open_database
 
-__all__ = ["assess_and_show", "evaluate"]
+__all__ = ["assess_and_show", "evaluate", "versions"]
 
 
 def evaluate(
@@ -62,7 +62,10 @@ def evaluate(
     with ExitStack() as stack:
         databases = [stack.enter_context(closing(open_database(url)))
                      for url in (real_url, synthetic_url, holdout_url) if url is not None]  # fmt: skip
-        spaces = [stack.enter_context(Workspace()) for _ in databases]
+        note_connections(progress, *databases)
+        spaces = [
+            stack.enter_context(Workspace(settings.workspace, encrypted=settings.encrypt_workspace)) for _ in databases
+        ]
         with clock("read"):
             schemas = [database.read_schema() for database in databases]
             schema, notes = common_schema(schemas[0], schemas[1], tables)
@@ -100,7 +103,7 @@ def assess_and_show(
 ) -> Evaluation:
     """Every figure, and the page that shows them."""
     about = {
-        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "seconds": clock.seconds,
     }  # fmt: skip
     evaluation = assess(
@@ -120,9 +123,10 @@ def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:
         )
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Of this program and of what its figures depend on."""
+    found = {"python": platform.python_version()}
     for name in ("dbsynth", "torch", "numpy", "scikit-learn"):
         with suppress(metadata.PackageNotFoundError):  # run from its folder, without an installation
-            versions[name] = metadata.version(name)
-    return versions
+            found[name] = metadata.version(name)
+    return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,12 +35,15 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from adapters import Adapter
+    from adapters import Adapter, Violation
 
 __all__ = [
-    "Learned", "Mode", "agree_rates", "check_device", "check_file", "learn_source", "load_mode", "open_database",
-    "refuse_nulls", "source_schema", "write_target",
+    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source",
+    "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "source_schema", "write_target",
 ]  # fmt: skip
+
+# What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
+Replace = bool | Literal["swap", "in-place"] | None
 
 _BATCH_ROWS = 50_000
 
@@ -149,28 +152,41 @@ def write_target(
     rows: Mapping[str, int],
     target: Adapter,
     settings: Settings,
-    replace: bool,
+    replace: Replace,
     progress: Progress,
     clock: Clock,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
         tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
+    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
+
+
+def load_tables(
+    model: DatabaseModel,
+    rows: Mapping[str, int],
+    tables: Mapping[str, pa.Table],
+    target: Adapter,
+    seed: int,
+    replace: Replace,
+    progress: Progress,
+    clock: Clock,
+) -> Report:
+    """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
     with clock("load"), target.load(schema, load_mode(replace)) as load:
         for name, table in tables.items():
             with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
                 batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
                 load.write_rows(schema.table(name), counted(batches, advance))
-    with clock("validate"), progress.stage("validating"):
-        violations = tuple(target.validate(schema))
+        with progress.stage("validating"):
+            _refuse_violations(load.validate(), target)
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
     )
     losses = (*target.losses(schema), *load.losses)
-    report = Report(target.url, settings.seed, reports, violations, losses, clock.seconds, agree_rates(model))
-    return report, tables
+    return Report(target.url, seed, reports, losses, clock.seconds, agree_rates(model))
 
 
 def source_schema(source: Adapter, settings: Settings) -> Schema:
@@ -179,8 +195,36 @@ def source_schema(source: Adapter, settings: Settings) -> Schema:
     return schema if settings.ddl == "native" else schema.tables_only
 
 
-def load_mode(replace: bool) -> Mode:
-    return Mode.REPLACE if replace else Mode.CREATE
+def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None:
+    """Before anybody sees the rows."""
+    if violations:
+        broken = [f"{v.constraint!r} of table {v.table!r} ({v.rows} rows)" for v in violations[:5]]
+        raise TargetError(
+            f"the new rows break {', '.join(broken)}{' …' if len(violations) > 5 else ''}; {target.url} is left as it "
+            "was: this is a fault of dbsynth, please report it with the schema"
+        )
+
+
+def load_mode(replace: Replace) -> Mode:
+    modes = {False: Mode.CREATE, True: Mode.REPLACE, "swap": Mode.REPLACE, "in-place": Mode.IN_PLACE}
+    return modes[replace or False]
+
+
+def note_connections(progress: Progress, *databases: Adapter) -> None:
+    """Say where nothing proves who answers."""
+    for database in databases:
+        if database.unverified:
+            progress.note(database.unverified)
+
+
+def check_target(target: Adapter, schema: Schema, replace: Replace, progress: Progress) -> None:
+    """Whether the target would take the rows, and what the user should know before.
+
+    Raises:
+        TargetError: it would not.
+    """
+    for note in target.check_target(schema, load_mode(replace)):
+        progress.note(note)
 
 
 def agree_rates(model: DatabaseModel) -> dict[str, float]:

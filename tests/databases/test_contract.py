@@ -94,7 +94,7 @@ def test_a_target_table_of_another_shape_is_refused(database, open_url):
 @pytest.mark.parametrize("mode", list(Mode))
 def test_an_error_in_the_middle_leaves_the_old_state(database, open_url, rows_of, mode):
     source = open_url(database.make(PAIR))
-    target = open_url(database.make(PAIR if mode is Mode.REPLACE else PAIR.partition("INSERT")[0]))
+    target = open_url(database.make(PAIR if mode is not Mode.CREATE else PAIR.partition("INSERT")[0]))
     schema, before = target.read_schema(), rows_of(target)
     with pytest.raises(KeyboardInterrupt), target.load(source.read_schema(), mode) as load:  # noqa: PT012
         load.write_rows(schema.table("parent"), [batch(id=[7], name=["seven"])])

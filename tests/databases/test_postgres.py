@@ -162,7 +162,7 @@ def test_a_failed_load_leaves_the_sequences_alone(postgres_url, open_url, sql):
     schema = adapter.read_schema()
     with pytest.raises(RuntimeError), adapter.load(schema, Mode.REPLACE) as load:  # noqa: PT012
         load.write_rows(schema.tables[0], [pa.RecordBatch.from_pydict({"id": [50], "n": [1]})])
-        load.finish()
+        load.publish()
         raise RuntimeError
     assert sql(postgres_url, "INSERT INTO t (n) VALUES (2) RETURNING id") == [(2,)]
 

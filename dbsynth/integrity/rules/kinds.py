@@ -22,7 +22,9 @@ class Copy:
 
     @property
     def text(self) -> str:
-        return f"{self.column} = {_named(self.other, self.key)}"
+        if self.key is None:
+            return f"{self.column} = {self.other}"
+        return f"{self.column} = {self.key.parent}.{self.other}, by {', '.join(self.key.columns)}"
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,12 @@ class Order:
 
     @property
     def text(self) -> str:
-        ends = (_named(self.other, self.key), self.column)
-        day = ", by the day" if self.by_day and self.of_times else ""
-        return "{} <= {}".format(*(ends if self.is_above else ends[::-1])) + day
+        day = " (by the day)" if self.by_day and self.of_times else ""
+        if self.key is not None:
+            sign = ">=" if self.is_above else "<="
+            return f"{self.column} {sign} {self.key.parent}.{self.other}{day}, by {', '.join(self.key.columns)}"
+        low, high = (self.other, self.column) if self.is_above else (self.column, self.other)
+        return f"{low} <= {high}{day}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Total:
     def text(self) -> str:
         names = [f"{self.key.child}.{name}" for name in self.factors]
         of = f"sum of {' * '.join(names)}" if names else f"number of {self.key.child} rows"
-        return f"{self.column} = {of} by {', '.join(self.key.columns)}"
+        return f"{self.column} = {of}, by {', '.join(self.key.columns)}"
 
 
 Rule = Copy | Fixed | Formula | Order | Total
@@ -133,7 +138,3 @@ def coded_together(rules: Iterable[Rule], table: str) -> list[set[str]]:
 def to_json(rule: Rule) -> dict[str, Any]:
     """Plain data for `--json`: the rule's kind, its words, and its parts."""
     return {"kind": type(rule).__name__.lower(), "rule": rule.text, **asdict(rule)}
-
-
-def _named(other: str, key: ForeignKey | None) -> str:
-    return other if key is None else f"{key.parent}.{other} by {', '.join(key.columns)}"
