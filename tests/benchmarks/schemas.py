@@ -61,7 +61,7 @@ def main() -> None:
     print("| clone | tables | rows | constraints | violations | losses | queries that find rows | seconds |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     for name in args.only or names(args.data):
-        for source in dialects_of(args.data, name):
+        for source in (dialect for dialect in dialects_of(args.data, name) if dialect in args.of):
             with Servers(args.postgres, args.mysql) as servers:
                 url = new_source(args.data, name, source, servers)
                 for target in _targets(args.data, name, source, args.to):
@@ -80,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER", help="holds sql/<name>/, parquet/<name>/ and load.py")
     add_server_options(parser)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the folder's databases")
+    parser.add_argument("--of", nargs="+", choices=DIALECTS, default=DIALECTS, help="source dialects")
     parser.add_argument("--to", nargs="+", choices=DIALECTS, default=DIALECTS, help="target dialects")
     parser.add_argument("--set", nargs="*", default=["iterations=20"], metavar="NAME=VALUE",
                         help="settings; constraints do not depend on how long is learned. [iterations=20]")  # fmt: skip
