@@ -17,7 +17,23 @@ from typing import Any
 import click
 
 from .errors import DbsynthError, DecisionError
-from .options import CONFIG, HOLDOUT, JOB, KEPT, OUTPUT, QUIET, REPLACE, REPORT, RUN, SETTINGS, Command, Group, Url
+from .options import (
+    COMPLETE,
+    CONFIG,
+    GIVEN,
+    HOLDOUT,
+    JOB,
+    KEPT,
+    OUTPUT,
+    QUIET,
+    REPLACE,
+    REPORT,
+    RUN,
+    SETTINGS,
+    Command,
+    Group,
+    Url,
+)  # fmt: skip
 from .progress import Progress, make_progress
 from .secrecy import printable, scrub
 
@@ -99,6 +115,7 @@ def fit(url: str, bundle: Path, replace: bool, quiet: bool, as_json: bool, **set
         click.option("--scale", type=float, help="Synthetic rows for each real row. [as fitted]"),
         click.option("--seed", type=int, help="Same seed, same device, same rows. [as fitted]"),
         click.option("--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [as fitted]"),
+        *GIVEN,
     ],
     OUTPUT,
     example="dbsynth generate shop.bundle sqlite:///larger.db --scale 2.5",
@@ -157,6 +174,33 @@ def clone(
         holdout=HOLDOUT * holdout, page=report, progress=_progress(quiet, as_json),
     )  # fmt: skip
     _show_report(done, quiet, as_json)
+
+
+@_command(
+    REPLACE,
+    COMPLETE,
+    SETTINGS,
+    OUTPUT,
+    example="dbsynth complete sqlite:///shop.db sqlite:///whole.db --fill customer.birth_date --rows review=4000",
+)  # fmt: skip
+@click.argument("source", type=Url(), metavar="SOURCE_URL")
+@click.argument("target", type=Url(), metavar="TARGET_URL")
+def complete(
+    source: str, target: str, fill: tuple[str, ...], rows: tuple[str, ...], bundle: Path | None, replace: bool,
+    quiet: bool, as_json: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Write a database with all rows of another as they are, nulls filled and missing rows added.
+
+    What fills and adds was learned, by the graph engine, from the source itself or from another database (--bundle).
+    Real rows come out: the target is no synthetic database.
+    """
+    from . import jobs
+
+    report = jobs.complete(
+        source, target, _load_settings(settings), fill=fill, rows=rows, bundle=bundle, replace=replace,
+        progress=_progress(quiet, as_json),
+    )  # fmt: skip
+    _show_report(report, quiet, as_json)
 
 
 @_command(

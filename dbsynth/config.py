@@ -163,7 +163,7 @@ class Settings(BaseModel):
     structure: Literal["shapes", "degrees"] = "shapes"  # degrees jointly, with labels; or each key's alone, at random
     fan_out: tuple[Annotated[int, Field(ge=0)], ...] = (8, 0)  # children heard by hop; its length is the number of hops
     width: int = Field(64, ge=1)  # of what a neighbour says
-    epochs: int = Field(100, ge=1)  # most times that training comes back to a row
+    epochs: int = Field(30, ge=1)  # most times that training comes back to a row
 
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"

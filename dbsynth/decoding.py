@@ -17,6 +17,7 @@ from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
+from .given import GivenRows, encode_given, number_on, overlay
 from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
 from .integrity.allowed import allowed
@@ -24,24 +25,30 @@ from .integrity.opened import fill_opened
 from .integrity.rules.hold import Parents, add_up, leave_barren, settle
 from .integrity.rules.kinds import Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import Column, ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Kind, Table, arrow_type
 
 __all__ = ["synthesise"]
 
 
 def synthesise(
-    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
-) -> dict[str, pa.Table]:
+    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", given: GivenRows | None = None,
+    progress: Progress = QUIET,
+) -> dict[str, pa.Table]:  # fmt: skip
     """Draw a synthetic database: its tables, parents first, with all columns that a target is to be given.
+
+    Args:
+        given: rows that come out as they are, before the drawn ones of their tables.
 
     Raises:
         SchemaError: unique columns that cannot be told apart at this scale.
     """
     engine = ENGINES[model.settings.engine]
-    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    around = {} if given is None else {"given": encode_given(model, given)}
+    given = given or GivenRows({})
+    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress, **around)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
     made = _Made({}, {}, {}, {}, {})
@@ -49,21 +56,24 @@ def synthesise(
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
             if name in model.kept:
-                rows = model.kept[name]
+                rows = given.tables.get(name, model.kept[name])
                 copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
                 marks = _marks_of(copied)
                 table = model.schema.table(name)
-                made.tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
+                made.tables[name] = _invent(model, table, copied, marks, rows.num_rows, rng) | copied
                 made.order[name] = np.arange(rows.num_rows)
                 made.features[name] = np.zeros((rows.num_rows, 0), np.float32)
             else:
-                dropped = _decode(model, model.schema.table(name), generated, use, made, late, rng)
+                dropped = _decode(model, model.schema.table(name), generated, use, made, late, given, rng)
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
     _add_up(model, made)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     for name in _fill_late(model, use, made, late, rng):
-        made.tables[name] = tell_apart(model, model.schema.table(name), made.tables[name], rng)
+        whole = overlay(made.tables[name], given.tables.get(name), given.fill.get(name, ()))
+        made.tables[name] = tell_apart(model, model.schema.table(name), whole, rng, n_given=given.count(name))
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -88,10 +98,11 @@ class _Made:
 
 def _decode(
     model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, made: _Made,
-    late: dict[str, dict[ForeignKey, np.ndarray]], rng: np.random.Generator,
+    late: dict[str, dict[ForeignKey, np.ndarray]], given: GivenRows, rng: np.random.Generator,
 ) -> int:  # fmt: skip
     """Make one table; the number of drawn rows that found no parents."""
-    learned = model.tables[table.name]
+    learned, n_given = model.tables[table.name], given.count(table.name)
+    there, fill = given.tables.get(table.name), given.fill.get(table.name, ())
     ranks = generated.ranks[table.name]
     n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
@@ -101,17 +112,27 @@ def _decode(
         rows = generated.parents[edge_name(key)]
         parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
-    rules, drawn = model.rules_of(table.name), learned.codec.decode(ranks, types)[0]
+
+    def as_given(name: str, values: pa.Array) -> pa.Array:
+        return overlay({name: values}, there, fill)[name]
+
+    def decoded(ranks: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+        return learned.codec.decode(ranks, types, whole=not given.tables, hold=as_given)
+
+    rules, drawn = model.rules_of(table.name), decoded(ranks)[0]
     for key in ready:
         theirs = made.tables[key.parent]
-        parents[key] = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
-    stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
+        free = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
+    agrees = _agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng)
+    stays = np.flatnonzero(agrees | (np.arange(n_drawn) < n_given))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
-    columns, extras = learned.codec.decode(ranks, types)
+    columns, extras = decoded(ranks)
     standing = _standing(model, made, {key: parents[key] for key in ready})
     columns = settle(rules, columns, table, standing, ranks, rng)  # before rows are sorted by them
-    moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
+    by_edge = {edge_name(key): rows for key, rows in parents.items()}
+    moved = np.arange(n) if n_given else _sorting(learned, columns, by_edge, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
@@ -122,10 +143,13 @@ def _decode(
     columns |= _key_columns(table, {key: parents[key] for key in ready}, made.tables, rng)
     if len(ready) < len(keys):
         late[table.name] = parents
-    columns |= _invent(model, table, columns, marks, n, rng)
-    columns |= _number(model, table, columns, n, types)
+    columns |= _unlike(_invent(model, table, columns, marks, n, rng), learned, table, there, rng)
+    columns |= _number(model, table, columns, n, types, there)
     standing = _standing(model, made, {key: parents[key] for key in ready})
-    made.tables[table.name] = hold(model, table, columns, ranks[moved], standing, rng)
+    columns = hold(model, table, overlay(columns, there, fill), ranks[moved], standing, rng)
+    if n_given:  # what holding the rules changed in given rows is theirs again
+        columns = tell_apart(model, table, overlay(columns, there, fill), rng, n_given=n_given)
+    made.tables[table.name] = columns
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
@@ -294,16 +318,21 @@ def _sorting(
 
 
 def _number(
-    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
-) -> dict[str, pa.Array]:
-    """The invented whole numbers of the key."""
+    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType],
+    given: pa.Table | None,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The invented whole numbers of the key, after those of given rows."""
     result = {}
     for name, numbering in model.tables[table.name].numbering.items():
         within = [c for c in numbering.within if c in columns]  # others are filled later
-        if within:
-            frame = pa.table({c: columns[c] for c in within}).to_pandas()
-            groups = frame.groupby(list(frame.columns), sort=False)
-            result[name] = numbering.at(groups.cumcount().to_numpy() if len(frame) else np.arange(0), types[name])
+        frame = pa.table({c: columns[c] for c in within}).to_pandas() if within and n else None
+        if given is not None and given.num_rows:
+            kind = Kind.DATE if pa.types.is_date(types[name]) else Kind.INTEGER
+            numbers = number_on(numbering, to_numbers(given.column(name).combine_chunks(), kind), frame, n)
+            result[name] = Numbering(0, 1).at(numbers, types[name])
+        elif frame is not None:
+            positions = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy()
+            result[name] = numbering.at(positions, types[name])
         else:
             result[name] = numbering.at(np.arange(n), types[name])
             if table.primary_key == (name,):
@@ -311,6 +340,26 @@ def _number(
                 found = allowed(result[name], more, table, name, model.schema.dialect)
                 result[name] = found.take(pc.sort_indices(found))
     return result
+
+
+def _unlike(
+    invented: dict[str, pa.Array], learned: TableModel, table: Table, given: pa.Table | None, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """Invented values, in unique columns none that a given row has."""
+    if given is None or not given.num_rows:
+        return invented
+    for name in {names[0] for names in unique_sets(table) if len(names) == 1} & set(invented):
+        values, held = invented[name], given.column(name).combine_chunks().cast(invented[name].type)
+        taken = pc.and_(pc.is_in(values, held), values.is_valid())
+        if pc.any(taken).as_py() and name in learned.fabricators:
+            more = fabricate(learned.fabricators[name], table.column(name), len(values) + len(held), rng)
+            spare = more.filter(pc.invert(pc.is_in(more, pa.concat_arrays([held, values.cast(held.type)]))))
+            n = min(len(spare), pc.sum(taken).as_py())
+            rows = np.flatnonzero(taken.to_numpy(zero_copy_only=False))[:n]
+            take = np.arange(len(values))
+            take[rows] = len(values) + np.arange(n)
+            invented[name] = pa.concat_arrays([values, spare[:n].cast(values.type)]).take(pa.array(take))
+    return invented
 
 
 def _fill_late(

@@ -58,9 +58,13 @@ def _linked(table: Table, rules: Collection[Rule], dialect: str) -> list[frozens
 
 def tell_apart(
     model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator,
-    linked: Collection[frozenset[str]] = (),
+    linked: Collection[frozenset[str]] = (), *, n_given: int = 0,
 ) -> dict[str, pa.Array]:  # fmt: skip
-    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
+    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met.
+
+    Args:
+        n_given: how many of the first rows stay as they are.
+    """
     fates = model.fates[table.name]
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
@@ -68,5 +72,5 @@ def tell_apart(
         if changeable and all(name in columns for name in key):
             drawn = {n for n, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED) and n in columns}
             along = {name: (reach({name}, linked) & drawn) - set(key) for name in changeable}
-            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along)
+            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along, n_given=n_given)
     return columns

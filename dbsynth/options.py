@@ -12,8 +12,8 @@ from .errors import ConfigError
 from .secrecy import expand_variables
 
 __all__ = [
-    "CONFIG", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS", "Command", "Group",
-    "Url",
+    "COMPLETE", "CONFIG", "GIVEN", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS",
+    "Command", "Group", "Url",
 ]  # fmt: skip
 
 
@@ -159,7 +159,7 @@ SETTINGS = [
             help="Numbers of children drawn jointly, with labels to meet by; or for each key alone. [shapes]"),
     _option(_GRAPH, "--fan-out", type=_Widths(), help="Children of a row that are heard, hop by hop. [8,0]"),
     _option(_GRAPH, "--width", type=int, help="Numbers in which a neighbour's row is heard. [64]"),
-    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [100]"),
+    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [30]"),
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
     _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),
@@ -201,4 +201,17 @@ REPLACE = [
     click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
                  help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
                       "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip
+GIVEN = [
+    click.option("--given", multiple=True, metavar="TABLE",
+                 help="Take the rows of this table, and of those it refers to, as they are; repeat it for more."),
+    click.option("--given-from", type=Url(), metavar="URL", help="The database that has these rows."),
+]  # fmt: skip
+COMPLETE = [
+    click.option("--fill", multiple=True, metavar="TABLE.COLUMN",
+                 help="Fill the nulls of this column, or of all columns of a TABLE; repeat it for more."),
+    click.option("--rows", multiple=True, metavar="TABLE=N",
+                 help="Add rows to this table until it has N; without N, as many as the bundle has seen."),
+    click.option("--bundle", type=click.Path(path_type=Path),
+                 help="What fills and adds; else it is learned from the source."),
 ]  # fmt: skip

@@ -23,7 +23,7 @@ FLOORS = [
     {"clava", "graph", "reports", "drift"},
     {"engines"},
     {"model"},
-    {"holding"},
+    {"given", "holding"},
     {"bundle", "learning", "decoding", "history", "exposition"},
     {"jobs"},
     {"show"},

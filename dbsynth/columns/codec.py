@@ -6,7 +6,7 @@ them are coded together. What the engines learn is how the resulting normal vari
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -21,7 +21,9 @@ from .numbers import DAY, NUMERIC_KINDS, from_numbers, learn_numbers, learn_step
 from .order import MOMENTS, columns_before, times_in_unit
 from .ranks import Quantiles, learn_quantiles, pool_rare, rank_intervals
 
-__all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
+__all__ = [
+    "NULL_MARK", "Categorical", "Codes", "Known", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal",
+]  # fmt: skip
 
 NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
@@ -79,6 +81,24 @@ class Codes:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of rows before they are drawn.
+
+    Attributes:
+        low, high: float32 ``(n_rows, n_variables)``, bounds of the ranks in [0, 1]; 0 and 1 where nothing is known.
+        choices: by nominal variable of which some rows may have one of several categories: int64 ``(n_rows,)``, which
+            of its sets, -1 where the bounds say it all; and the sets, bool ``(n_sets, n_categories)``.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    choices: Mapping[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+
+@dataclass(frozen=True)
 class Numeric:
     """A variable with an order of its own: a number, a date, a time."""
 
@@ -117,6 +137,13 @@ class TableData:
     together: Sequence[Collection[str]] = ()
 
 
+Hold = Callable[[str, pa.Array], pa.Array]  # (column, its values) -> its values
+
+
+def _as_drawn(column: str, values: pa.Array) -> pa.Array:
+    return values
+
+
 @dataclass(frozen=True)
 class TableCodec:
     """One table's variables, in the order of the matrix's columns, and the columns they decode to by name."""
@@ -125,11 +152,15 @@ class TableCodec:
     variables: Sequence[Numeric | Categorical]
 
     def decode(
-        self, u: np.ndarray, types: Mapping[str, pa.DataType]
+        self, u: np.ndarray, types: Mapping[str, pa.DataType], *, whole: bool = True, hold: Hold = _as_drawn
     ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1].
 
         Marks of nulls (`NULL_MARK`) in columns that have no variable of their own come out as boolean columns.
+
+        Args:
+            whole: the rows are all of their table, so that the known values of a column have its very distribution.
+            hold: what becomes of a column once it is decoded, before others are told from it.
         """
         parts: dict[str, dict[str, np.ndarray]] = {}
         steps: dict[str, dict[str, float]] = {}
@@ -139,11 +170,11 @@ class TableCodec:
                 chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
                 for k, name in enumerate(variable.columns):
                     values = self._values(name, [value[k] for value in variable.values], types)
-                    arrays[name] = values.take(pa.array(chosen))
+                    arrays[name] = hold(name, values.take(pa.array(chosen)))
         for j, variable in enumerate(self.variables):
             if isinstance(variable, Numeric):
                 null = arrays.get(variable.column + NULL_MARK)
-                numbers = _decode_known(variable, u[:, j], null)
+                numbers = _decode_known(variable, u[:, j], null, whole)
                 if variable.after is not None:  # which was decoded before: a chain starts with its first column
                     numbers = numbers + times_in_unit(
                         arrays[variable.after], self.columns[variable.after].kind, self.columns[variable.column].kind,
@@ -153,7 +184,8 @@ class TableCodec:
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
                 if variable.part != "extra" and not self._goes_on(j):
                     name = variable.column
-                    arrays[name] = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+                    decoded = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+                    arrays[name] = hold(name, decoded)
         arrays = {name: array for name, array in arrays.items() if name.removesuffix(NULL_MARK) not in parts} | {
             name: arrays[name] for name in parts if name in arrays
         }
@@ -172,14 +204,16 @@ class TableCodec:
         return any(isinstance(v, Numeric) and v.column == self.variables[j].column for v in following)
 
 
-def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np.ndarray:
-    """A variable's numbers; where its column is null by the mark, NaN, and the others' ranks close up."""
+def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None, whole: bool) -> np.ndarray:
+    """A variable's numbers; where its column is null by the mark, NaN, and others close up if all are here."""
     if null is None:
         return variable.quantiles.decode(u)
     known = np.flatnonzero(~null.to_numpy(zero_copy_only=False))
     numbers = np.full(len(u), np.nan)
-    ranks = np.empty(len(known))
-    ranks[np.argsort(u[known], kind="stable")] = (np.arange(len(known)) + 0.5) / max(len(known), 1)
+    ranks = u[known]
+    if whole:
+        ranks = np.empty(len(known))
+        ranks[np.argsort(u[known], kind="stable")] = (np.arange(len(known)) + 0.5) / max(len(known), 1)
     numbers[known] = variable.quantiles.decode(ranks)
     return numbers
 

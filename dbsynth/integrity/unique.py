@@ -21,7 +21,7 @@ _PATIENCE = 20  # rounds without fewer repeats after which exchanging stops
 
 def part_repeats(
     columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *,
-    table: str, along: Mapping[str, Collection[str]] = MappingProxyType({}),
+    table: str, along: Mapping[str, Collection[str]] = MappingProxyType({}), n_given: int = 0,
 ) -> dict[str, pa.Array]:  # fmt: skip
     """The columns, changed so that no two rows have the same values in all of ``key``.
 
@@ -31,6 +31,7 @@ def part_repeats(
 
     Args:
         along: by changeable column, others that go where its values go.
+        n_given: how many of the first rows stay as they are; they differ from one another.
 
     Raises:
         SchemaError: no exchange can part the rows; names table and key.
@@ -49,7 +50,7 @@ def part_repeats(
         name = changeable[attempt % len(changeable)] if changeable else None
         if name is None:
             break
-        others = rng.integers(len(codes[name]), size=len(repeated))
+        others = rng.integers(n_given, len(codes[name]), size=len(repeated))
         for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]

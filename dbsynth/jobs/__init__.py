@@ -1,4 +1,4 @@
-"""The verbs, for the command line and Python alike: inspect, fit, generate, clone, evaluate, init, plan, refresh, demo.
+"""The verbs, for the command line and Python alike: from `inspect` to `refresh`.
 
 This is where the two halves meet: adapters know databases and nothing of models, models know numbers and nothing of
 SQL. `steps` holds what the verbs share.
@@ -8,6 +8,7 @@ from ..plan import Plan
 from ..quality.evaluation import Evaluation
 from ..reports import FitReport, RefreshReport, Report, TableReport
 from .cloning import clone, demo, fit, generate, inspect
+from .completing import complete
 from .evaluating import evaluate
 from .outlook import Outlook
 from .refreshing import new_run, plan, refresh
@@ -22,6 +23,7 @@ __all__ = [
     "Report",
     "TableReport",
     "clone",
+    "complete",
     "demo",
     "evaluate",
     "fit",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
-from ..errors import BundleError, SchemaError, TargetError
+from ..errors import BundleError, ConfigError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
@@ -19,6 +20,7 @@ from ..reports import Clock, FitReport, Report
 from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
+from .completing import read_given
 from .evaluating import assess_and_show
 from .steps import (
     Mode,
@@ -116,12 +118,16 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
+    given: Collection[str] = (),
+    given_from: str | None = None,
     replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
 
     Args:
+        given: tables whose rows, and those of all tables that they refer to, come from the database ``given_from`` as
+            they are; the others are drawn around them.
         replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
             the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
@@ -134,10 +140,16 @@ def generate(
     chosen = {"scale": scale, "seed": seed, "device": device}
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     check_device(settings.device)
+    if bool(given) != bool(given_from):
+        raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
         check_target(target, model.schema, replace, progress)
-        return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
+        rows = None
+        if given_from is not None:
+            with clock("read"):
+                rows = read_given(model, given_from, given, settings.scale, progress)
+        return write_target(model, model.rows, target, settings, replace, progress, clock, rows)[0]
 
 
 def clone(

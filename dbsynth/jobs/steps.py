@@ -14,6 +14,7 @@ import torch
 from ..config import Settings
 from ..decoding import synthesise
 from ..errors import ConfigError, ConnectError, TargetError
+from ..given import GivenRows
 from ..learning import learn
 from ..model import DatabaseModel
 from ..plan import Plan, make_plan
@@ -155,10 +156,13 @@ def write_target(
     replace: Replace,
     progress: Progress,
     clock: Clock,
+    given: GivenRows | None = None,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     with clock("generate"):
-        tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
+        tables = synthesise(
+            model, scale=settings.scale, seed=settings.seed, device=settings.device, given=given, progress=progress
+        )
     return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
 
 
