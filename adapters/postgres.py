@@ -56,7 +56,7 @@ class PostgresAdapter:
             raise ConnectError("reaching Postgres needs its driver; pip install 'psycopg[binary]'") from error
         self._driver = psycopg
         self._lock: Any = None  # the session that holds the target, while there is one
-        with closing(self._connect()) as connection:
+        with closing(self._connect()) as connection, self._errors(ConnectError):
             self.identity = _identity(connection)
             self.unverified = _unverified(connection, self.url)
 
@@ -178,12 +178,12 @@ class PostgresAdapter:
             connection = self._driver.connect(
                 **{name: value for name, value in wanted.items() if value not in (None, "")}, row_factory=dict_row
             )
+            connection.prepare_threshold = None  # poolers hand statements to sessions that have not prepared them
+            for name, value in _SESSION.items():
+                connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+            connection.commit()
         except (self._driver.Error, UnicodeError, ValueError) as error:
             raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}") from None
-        connection.prepare_threshold = None  # poolers hand statements to sessions that have not prepared them
-        for name, value in _SESSION.items():
-            connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-        connection.commit()
         return connection
 
     @contextmanager
