@@ -1,6 +1,7 @@
 """A trained model on disk: a folder of JSON and safetensors, and one Arrow file for each kept table.
 
-Nothing in it is executed when it is read: no pickle, and only the classes named here are built from it. It holds
+Nothing in it is executed when it is read, whoever made it: no pickle, only the classes named here are built from it, no
+file outside its folder is looked at, and nothing takes much more memory than its files are long. It holds
 distributions, weights and shapes; of the source's rows it holds those of kept tables only, and of kept columns the
 values. With `ddl = "native"` it holds the text of views, functions and triggers, too.
 """
@@ -19,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import from_numpy, nn
+from torch import nn
 
 from .clava.pipeline import ClavaModel
 from .columns.codec import Categorical, Codes, Numeric, TableCodec
@@ -51,6 +53,8 @@ _DAMAGE = (
 )  # fmt: skip
 
 VERSION = 3
+_LARGEST_JSON = 1 << 29  # bytes
+_SLACK = 1 << 20  # bytes that a small table may take more in memory than in its file
 _CLASSES = {
     c.__name__: c
     for c in (
@@ -106,8 +110,8 @@ def load_bundle(path: Path) -> DatabaseModel:
         BundleError: missing, damaged, or of another version.
     """
     try:
-        manifest = json.loads((path / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
+        manifest = _read_json(path / "manifest.json")
+    except (OSError, ValueError, RecursionError) as error:
         message = f"{path} is no bundle: it has no readable manifest.json; make one with `dbsynth fit`"
         raise BundleError(message) from error
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
@@ -117,16 +121,47 @@ def load_bundle(path: Path) -> DatabaseModel:
         raise BundleError(f"{path} is damaged: its manifest.json names no files; fit it anew")
     for name, digest in manifest["files"].items():
         file = path / Path(name).name
-        if not file.is_file() or _digest(file) != digest:
+        if file.is_symlink() or not file.is_file() or _digest(file) != digest:
             raise BundleError(f"{path} is damaged: {name} is missing or changed; fit it anew")
     try:
-        model = json.loads((path / "model.json").read_text())
+        model = _read_json(path / "model.json")
         loaded = _unpack(model, load_file(path / "arrays.safetensors"), path)
     except _DAMAGE as error:
         raise BundleError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it anew") from error
     if not isinstance(loaded, DatabaseModel) or loaded.schema.fingerprint != manifest.get("schema"):
         raise BundleError(f"{path} is damaged: its schema is not the one it was fitted on; fit it anew")
     return loaded
+
+
+def _read_json(path: Path) -> Any:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"{path.name} is larger than {_LARGEST_JSON:,} bytes")
+    return json.loads(content)
+
+
+def _read_table(path: Path) -> pa.Table:
+    """A kept table; one that swells as it is read was not written by this program, which compresses nothing."""
+    room, batches = 4 * path.stat().st_size + _SLACK, []
+    with pa.ipc.open_file(str(path)) as reader:
+        for i in range(reader.num_record_batches):
+            batches.append(reader.get_batch(i))
+            room -= batches[-1].nbytes
+            if room < 0:
+                raise ValueError(f"{path.name} is larger inside than outside")
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _network(kind: type[nn.Module], arguments: dict[str, Any], state: dict[str, torch.Tensor]) -> nn.Module:
+    """A network with these weights; its size is looked at before there is memory for it."""
+    with torch.device("meta"):
+        wanted = {name: weights.shape for name, weights in kind(**arguments).state_dict().items()}
+    if wanted != {name: weights.shape for name, weights in state.items()}:
+        raise ValueError(f"the weights of a {kind.__name__} are of another shape than its arguments say")
+    network = kind(**arguments)
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def _write(model: DatabaseModel, folder: Path) -> None:
@@ -201,7 +236,7 @@ def _unpack(data: Any, arrays: dict[str, np.ndarray], folder: Path) -> Any:
         case "array":
             return arrays[data["name"]]
         case "table":
-            return pa.ipc.open_file(str(folder / Path(data["name"]).name)).read_all()
+            return _read_table(folder / Path(data["name"]).name)
         case "Settings":
             return Settings(**data["values"])
         case "Schema":
@@ -215,7 +250,6 @@ def _unpack(data: Any, arrays: dict[str, np.ndarray], folder: Path) -> Any:
     if kind in _ENUMS:
         return _ENUMS[kind](data["value"])
     if kind in _NETWORKS:
-        network = _NETWORKS[kind](**data["arguments"])
-        network.load_state_dict({name: from_numpy(unpack(weights)) for name, weights in data["state"].items()})
-        return network.eval()
+        state = {name: torch.from_numpy(unpack(weights)) for name, weights in data["state"].items()}
+        return _network(_NETWORKS[kind], data["arguments"], state)
     return _CLASSES[kind](**{name: unpack(item) for name, item in data["fields"].items()})

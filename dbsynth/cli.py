@@ -30,10 +30,11 @@ from .options import (
     REPORT,
     RUN,
     SETTINGS,
+    THRESHOLDS,
     Command,
     Group,
     Url,
-)  # fmt: skip
+)
 from .progress import Progress, make_progress
 from .secrecy import printable, scrub
 
@@ -143,6 +144,7 @@ def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: A
                      help="Keep 5 % of the root rows and their descendants from training, so that privacy can be "
                           "measured against rows that were never learned."),
         REPORT,
+        *THRESHOLDS,
     ],
     SETTINGS,
     OUTPUT,
@@ -158,6 +160,8 @@ def clone(
     extras: bool,
     holdout: bool,
     report: Path | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -165,13 +169,16 @@ def clone(
     """Learn one database and write a synthetic one.
 
     The source is only read. The target is empty, or has the same tables; all rows appear in it at once, or on any error
-    none.
+    none. Nor do they where a figure is worse than --fail-under or --fail-over asks for.
     """
     from . import jobs
 
+    if no_evaluate and (fail_under or fail_over):
+        raise click.UsageError("--no-evaluate leaves no figure to hold against --fail-under or --fail-over")
     done = jobs.clone(
         source, target, _load_settings(settings), replace=replace, evaluate=not no_evaluate, extras=extras,
-        holdout=HOLDOUT * holdout, page=report, progress=_progress(quiet, as_json),
+        holdout=HOLDOUT * holdout, page=report, thresholds=_thresholds(fail_under, fail_over),
+        progress=_progress(quiet, as_json),
     )  # fmt: skip
     _show_report(done, quiet, as_json)
 
@@ -208,10 +215,7 @@ def complete(
         REPORT,
         click.option("--json", "document", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
                      help="Write every figure as one JSON document; - is stdout."),
-        click.option("--fail-under", multiple=True, metavar="MEASURE=NUMBER",
-                     help="End with status 4 if this measure is lower, as avg_2way=90; repeat it for more."),
-        click.option("--fail-over", multiple=True, metavar="MEASURE=NUMBER",
-                     help="End with status 4 if this measure is higher, as mia_auc=0.55; repeat it for more."),
+        *THRESHOLDS,
     ],
     [
         click.option("--tables", multiple=True, metavar="TABLE", help="Compare this table only; repeat it for more."),
@@ -247,10 +251,9 @@ def evaluate(
     The two have the same schema, and any tool may have made the second. Both are only read.
     """
     from . import jobs, show
-    from .quality.thresholds import broken, parse_threshold
+    from .quality.thresholds import broken
 
-    bounds = [parse_threshold(text, at_most=False) for text in fail_under]
-    bounds += [parse_threshold(text, at_most=True) for text in fail_over]
+    bounds = _thresholds(fail_under, fail_over)
     to_stdout = str(document) == "-"
     evaluation = jobs.evaluate(
         real, synthetic, _load_settings(settings), tables=tables, sample_rows=sample_rows, extras=not no_extras,
@@ -376,6 +379,13 @@ def _load_settings(options: dict[str, Any]) -> Any:
     # A flag that was not given, and a list that is empty, leave the file's word.
     options |= {name: options.get(name) or None for name in ("keep", "no_keep", "virtual_fk", "encrypt_workspace")}
     return load_settings(path, **options)
+
+
+def _thresholds(fail_under: Sequence[str], fail_over: Sequence[str]) -> list[Any]:
+    from .quality.thresholds import parse_threshold
+
+    bounds = [parse_threshold(text, at_most=False) for text in fail_under]
+    return bounds + [parse_threshold(text, at_most=True) for text in fail_over]
 
 
 def _progress(quiet: bool, as_json: bool) -> Progress:

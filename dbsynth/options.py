@@ -13,7 +13,7 @@ from .secrecy import expand_variables
 
 __all__ = [
     "COMPLETE", "CONFIG", "GIVEN", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS",
-    "Command", "Group", "Url",
+    "THRESHOLDS", "Command", "Group", "Url",
 ]  # fmt: skip
 
 
@@ -194,6 +194,12 @@ RUN = [
                  help="Stop, and leave the target as it was, if the rows are not in it by then: 45m, 1h30m."),
     click.option("--metrics", type=click.Path(path_type=Path), metavar="FILE.prom",
                  help="Write the run's figures in Prometheus' text format."),
+]
+THRESHOLDS = [
+    click.option("--fail-under", multiple=True, metavar="MEASURE=NUMBER",
+                 help="End with status 4 if this measure is lower, as avg_2way=90; repeat it for more."),
+    click.option("--fail-over", multiple=True, metavar="MEASURE=NUMBER",
+                 help="End with status 4 if this measure is higher, as mia_auc=0.55; repeat it for more."),
 ]
 HOLDOUT = 0.05
 _WAYS = ["swap", "in-place"]

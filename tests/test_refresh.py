@@ -189,6 +189,16 @@ def test_figures_below_the_thresholds(make_job: MakeJob, tmp_path: Path) -> None
     assert (run["status"], run["scores"]["cardinality"] > 1) == (4, True)
 
 
+def test_a_clone_below_the_thresholds_writes_nothing(make_job: MakeJob, tmp_path: Path) -> None:
+    """The same gate: status 4, and a target without tables."""
+    job = make_job()
+    quick = ["--iterations", "2", "--n-clusters", "2", "--layers", "8", "--n-steps", "2", "--quiet"]
+    assert cli._run(["clone", job.source, job.target, "--fail-under", "cardinality=101", *quick]) == 4
+    assert run_sql(job.target, "SELECT name FROM sqlite_master") == []
+    assert cli._run(["clone", job.source, job.target, "--fail-under", "cardinality=1", *quick]) == 0
+    assert cli._run(["clone", job.source, job.target, "--fail-under", "1way=1", "--no-evaluate", *quick]) == 2
+
+
 def test_a_first_run_below_the_thresholds_leaves_nothing(make_job: MakeJob, tmp_path: Path) -> None:
     """No table in the target, no bundle; a record all the same."""
     job = make_job("[thresholds]\nfail_under = { cardinality = 101 }\n")
@@ -259,7 +269,7 @@ def test_a_fit_that_died_is_taken_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("dbsynth.jobs.refreshing.synthesise", die)
+        patched.setattr("dbsynth.jobs.refreshing.draw_rows", die)
         with pytest.raises(KeyboardInterrupt):
             jobs.refresh(job)
     folder = jobs.refreshing.unfinished(job.bundle)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
@@ -14,6 +16,8 @@ from ..errors import BundleError, ConfigError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
+from ..quality.evaluation import Evaluation
+from ..quality.thresholds import Threshold
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, FitReport, Report
@@ -21,21 +25,24 @@ from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
 from .completing import read_given
-from .evaluating import assess_and_show
+from .evaluating import assess_and_show, refuse_poor
 from .steps import (
+    Learned,
     Mode,
     Replace,
     agree_rates,
     check_device,
     check_file,
     check_target,
+    draw_rows,
     learn_source,
+    load_tables,
     note_connections,
     open_database,
     refuse_nulls,
     source_schema,
     write_target,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -161,6 +168,7 @@ def clone(
     evaluate: bool = True,
     extras: bool = False,
     holdout: float = 0.0,
+    thresholds: Sequence[Threshold] = (),
     page: Path | None = None,
     progress: Progress = QUIET,
 ) -> Report:
@@ -168,11 +176,12 @@ def clone(
 
     Args:
         replace: as in `generate`.
-        evaluate: compare the synthetic rows with the real ones, once they stand in the target.
+        evaluate: compare the synthetic rows with the real ones, before they are written.
         extras: train classifiers for it too: minutes.
         holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
             them, so that privacy can be measured against rows that were never learned. The synthetic database is as
             large as the source all the same.
+        thresholds: what the figures must reach, or else the rows are not written.
         page: where the evaluation is written as an HTML page; None: nowhere.
 
     Raises:
@@ -197,21 +206,29 @@ def clone(
             progress.note(loss)
         learned = learn_source(source, work, settings, progress, clock, holdout, target)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
-        report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)
-        if not evaluate:
-            return report
-        with clock("compare"):
-            plan, real = learned.plan, {name: learned.read(name) for name in tables}
-            held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
-            comparison = Comparison.of(
-                plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
-            )
-        about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
-        evaluation = assess_and_show(
-            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras,
-            notes=(*plan.real_values, *plan.notes),
+        tables = draw_rows(learned.model, grown, progress, clock)
+        evaluation = None
+        if evaluate:
+            about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
+            evaluation = _compared(learned, tables, about, page, progress, clock, seed=settings.seed, extras=extras)
+            refuse_poor(evaluation, thresholds)
+        report = load_tables(learned.model, learned.rows, tables, target, settings.seed, replace, progress, clock)
+    return dataclasses.replace(report, evaluation=evaluation)
+
+
+def _compared(
+    learned: Learned, tables: Mapping[str, pa.Table], about: Mapping[str, Any], page: Path | None, progress: Progress,
+    clock: Clock, **options: Any,
+) -> Evaluation:  # fmt: skip
+    """The figures of drawn rows beside the real ones."""
+    with clock("compare"):
+        plan, real = learned.plan, {name: learned.read(name) for name in tables}
+        held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
+        comparison = Comparison.of(
+            plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
         )
-    return dataclasses.replace(report, evaluation=evaluation, seconds=clock.seconds)
+    notes = (*plan.real_values, *plan.notes)
+    return assess_and_show(comparison, plan, about, clock, page, progress, notes=notes, **options)
 
 
 def demo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Settings
+from ..errors import QualityError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.assess import assess
@@ -20,12 +21,13 @@ from ..quality.comparison import Comparison
 from ..quality.evaluation import ColumnNote, Evaluation, TableNote
 from ..quality.report import render
 from ..quality.report.distributions import distributions
+from ..quality.thresholds import Threshold, broken
 from ..reading import take_snapshot
 from ..reports import Clock
 from ..workspace import Workspace
 from .steps import check_file, note_connections, open_database
 
-__all__ = ["assess_and_show", "evaluate", "versions"]
+__all__ = ["assess_and_show", "evaluate", "refuse_poor", "versions"]
 
 
 def evaluate(
@@ -113,6 +115,13 @@ def assess_and_show(
         with clock("page"), progress.stage("writing the page"):
             page.write_text(render(evaluation, distributions(comparison)), encoding="utf-8")
     return evaluation
+
+
+def refuse_poor(evaluation: Evaluation, thresholds: Sequence[Threshold]) -> None:
+    """Raise QualityError where a figure of rows that nobody has seen yet is worse than its threshold."""
+    missed = broken(evaluation, thresholds)
+    if missed:
+        raise QualityError(f"{'; '.join(missed)}. The new rows were thrown away, and the target is as it was")
 
 
 def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:

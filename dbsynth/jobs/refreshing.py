@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..bundle import save_bundle
-from ..decoding import synthesise
-from ..errors import ConnectError, DbsynthError, DecisionError, QualityError, SchemaError, TargetError
+from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
 from ..evolution import missing_in, without
 from ..exposition import write_exposition
 from ..history import add_run, read_runs
@@ -30,12 +29,11 @@ from ..model import DatabaseModel
 from ..progress import QUIET, Deadline, Progress, now
 from ..quality.comparison import Comparison
 from ..quality.evaluation import Evaluation
-from ..quality.thresholds import broken
 from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
-from .evaluating import assess_and_show, versions
+from .evaluating import assess_and_show, refuse_poor, versions
 from .outlook import Action, Outlook, look
-from .steps import check_device, check_target, load_tables, note_connections, open_database
+from .steps import check_device, check_target, draw_rows, load_tables, note_connections, open_database, refuse_nulls
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -62,7 +60,7 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         outlook = look(job, source, work, progress, refit=refit)
         if outlook.plan is None:
             return outlook
-        missing = _check_target(job, source, target, outlook, progress)
+        missing = _check_target(job, work.read, target, outlook, progress)
         return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
 
 
@@ -108,7 +106,7 @@ def _renew(
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
         )
-    missing = _check_target(job, source, target, outlook, progress)
+    missing = _check_target(job, work.read, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
     for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
@@ -116,8 +114,7 @@ def _renew(
     if outlook.action is not Action.GENERATE:
         with clock("fit"):
             model = _learned(job, outlook, work, progress)
-    with clock("generate"):
-        tables = synthesise(model, scale=job.scale, seed=record.seed, device=job.device, progress=progress)
+    tables = draw_rows(model, job.settings(record.seed), progress, clock)
     evaluation = None
     if job.evaluate:
         evaluation = _judged(job, outlook, tables, work.read, source, target, record, progress)
@@ -162,7 +159,7 @@ def _two(source: Adapter, target: Adapter) -> None:
 
 
 def _check_target(
-    job: Job, source: Adapter, target: Adapter, outlook: Outlook, progress: Progress
+    job: Job, read: Callable[[str], pa.Table], target: Adapter, outlook: Outlook, progress: Progress
 ) -> dict[str, tuple[str, ...]]:
     """Raise what a load would; by table the new columns that the target does not have, which are left out."""
     if outlook.plan.obstacles:
@@ -171,7 +168,9 @@ def _check_target(
     if outlook.added:
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
-    check_target(target, without(outlook.plan.schema.declared, missing), job.replace, progress)
+    schema = without(outlook.plan.schema, missing)
+    check_target(target, schema, job.replace, progress)
+    refuse_nulls(schema, read, target, outlook.settings)
     return missing
 
 
@@ -208,9 +207,7 @@ def _judged(
         notes=(*plan.real_values, *plan.notes),
     )  # fmt: skip
     record.judged(evaluation)
-    missed = broken(evaluation, job.thresholds.all)
-    if missed:
-        raise QualityError(f"{'; '.join(missed)}. The new rows were thrown away, and the target is as it was")
+    refuse_poor(evaluation, job.thresholds.all)
     return evaluation
 
 

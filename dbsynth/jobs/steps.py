@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from adapters import Adapter, Violation
 
 __all__ = [
-    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source",
-    "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "source_schema", "write_target",
+    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "draw_rows",
+    "learn_source", "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "source_schema",
+    "write_target",
 ]  # fmt: skip
 
 # What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
@@ -159,11 +161,18 @@ def write_target(
     given: GivenRows | None = None,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
+    tables = draw_rows(model, settings, progress, clock, given)
+    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
+
+
+def draw_rows(
+    model: DatabaseModel, settings: Settings, progress: Progress, clock: Clock, given: GivenRows | None = None
+) -> dict[str, pa.Table]:
+    """Synthetic rows by table, in memory."""
     with clock("generate"):
-        tables = synthesise(
+        return synthesise(
             model, scale=settings.scale, seed=settings.seed, device=settings.device, given=given, progress=progress
         )
-    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
 
 
 def load_tables(
@@ -178,13 +187,17 @@ def load_tables(
 ) -> Report:
     """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
-    with clock("load"), target.load(schema, load_mode(replace)) as load:
-        for name, table in tables.items():
-            with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
-                batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
-                load.write_rows(schema.table(name), counted(batches, advance))
-        with progress.stage("validating"):
+    with ExitStack() as stack:
+        with clock("load"):
+            load = stack.enter_context(target.load(schema, load_mode(replace)))
+            for name, table in tables.items():
+                with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
+                    batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
+                    load.write_rows(schema.table(name), counted(batches, advance))
+        with clock("validate"), progress.stage("validating"):
             _refuse_violations(load.validate(), target)
+        with clock("load"):
+            stack.close()  # the moment from which on the rows are seen
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables
