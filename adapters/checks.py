@@ -1,18 +1,18 @@
-"""What a target must be before a load and what rows must satisfy after one, in SQL that all dialects share."""
+"""What all dialects ask: of a source while it is read, of a target before a load, of rows after one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from dbsynth.errors import TargetError
+from dbsynth.errors import SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
 from .base import Mode, Violation
 from .ddl import Dialect
 from .standing import shape_problems
 
-__all__ = ["count_violations", "elsewhere", "refuse_rows", "refuse_shape", "violation_queries"]
+__all__ = ["count_violations", "elsewhere", "refuse_changes", "refuse_rows", "refuse_shape", "violation_queries"]
 
 
 def refuse_rows(counts: dict[str, int], mode: Mode) -> None:
@@ -29,6 +29,25 @@ def refuse_shape(wanted: Table, found: Table) -> None:
     """Raise TargetError if a table that stands in the target cannot take the rows of `wanted`."""
     if problems := list(shape_problems(wanted, found)):
         raise TargetError("; ".join(problems))
+
+
+def refuse_changes(before: Schema, after: Schema) -> None:
+    """Raise SourceError if a table is not what it was: its rows may have been read half before and half after.
+
+    Indexes, comments, and tables that came in between do not matter.
+    """
+    for table in before.tables:
+        if table.name not in after.table_names:
+            raise SourceError(f"table {table.name!r} was dropped or renamed while the source was read; run again")
+        found = after.table(table.name)
+        if table.primary_key != found.primary_key or set(table.columns) != set(found.columns):
+            changed = {column.name for column in set(table.columns) ^ set(found.columns)}
+            what = f"column {', '.join(map(repr, sorted(changed)))}" if changed else "its primary key"
+            raise SourceError(f"table {table.name!r} was altered while the source was read ({what}); run again")
+    for key in set(before.foreign_keys) - set(after.foreign_keys):
+        raise SourceError(
+            f"foreign key {key.name!r} of table {key.child!r} was altered while the source was read; run again"
+        )
 
 
 def elsewhere(table: Table, namespace: str | None) -> Table:

@@ -15,7 +15,7 @@ from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Column, Kind, Schema, Table
 
 from .base import Mode, ServerIdentity, Violation, arrow_schema
-from .checks import count_violations
+from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
 from .mysql_fit import fit
 from .mysql_load import InPlaceLoad, StagedLoad, refuse, remove_leftovers
@@ -90,12 +90,19 @@ class MySQLAdapter:
 
     @contextmanager
     def snapshot(self) -> Iterator[MySQLSnapshot]:
-        """All InnoDB tables as they are now, in one REPEATABLE READ transaction of a session that cannot write."""
+        """All InnoDB tables as they are now, in one REPEATABLE READ transaction of a session that cannot write.
+
+        Raises:
+            SourceError: at the end, if a table was altered meanwhile; names it.
+        """
         with closing(self._connect()) as connection:
             with self._errors(SourceError):
                 _query(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 _query(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+                before = read_schema(partial(_query, connection), self.database, probe=False)
             yield MySQLSnapshot(self, connection)
+            with self._errors(SourceError):
+                refuse_changes(before, read_schema(partial(_query, connection), self.database, probe=False))
 
     def losses(self, schema: Schema) -> list[str]:
         return [*self._in_own_words(schema)[1], *left_behind(schema, self.dialect)]
@@ -199,12 +206,13 @@ class MySQLAdapter:
             raise ConnectError(f"cannot connect to {self.url}: {reason}", may_pass=may_pass) from None
 
     @contextmanager
-    def _errors(self, error_class: type[DbsynthError]) -> Iterator[None]:
+    def _errors(self, error_class: type[DbsynthError], table: str | None = None) -> Iterator[None]:
         try:
             yield
         except self._driver.MySQLError as error:
             said = STAGING_MARK.sub("", str(error.args[-1] if error.args else error))
-            raise error_class(f"{self.url}: {self._address.scrub(said)}") from error
+            about = f" table {table!r}:" if table is not None else ""
+            raise error_class(f"{self.url}:{about} {self._address.scrub(said)}") from error
 
 
 class _Writing:
@@ -235,7 +243,7 @@ class MySQLSnapshot:
         self._connection = connection
 
     def count_rows(self, table: Table) -> int:
-        with self._adapter._errors(SourceError):
+        with self._adapter._errors(SourceError, table.name):
             return _query(self._connection, f"SELECT COUNT(*) FROM {MYSQL.table_name(table)}")[0][0]
 
     def read_rows(self, table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -249,7 +257,7 @@ class MySQLSnapshot:
             return
         fields = ", ".join(_read_expression(table.column(name)) for name in columns)
         statement = f"SELECT {fields} FROM {MYSQL.table_name(table)}"
-        with self._adapter._errors(SourceError):
+        with self._adapter._errors(SourceError, table.name):
             try:
                 yield from read_batches(self._connection, statement, arrow_schema(table, columns), self._cancel)
             except pa.ArrowInvalid as error:

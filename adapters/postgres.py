@@ -12,7 +12,7 @@ from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
 from .base import Mode, ServerIdentity, Violation, arrow_schema
-from .checks import count_violations
+from .checks import count_violations, refuse_changes
 from .ddl import POSTGRES
 from .objects import left_behind
 from .postgres_catalog import TABLES, read_schema, scalar
@@ -67,7 +67,7 @@ class PostgresAdapter:
             raise ConnectError("reaching Postgres needs its driver; pip install 'psycopg[binary]'") from error
         self._driver = psycopg
         self._lock: Any = None  # the session that holds the target, while there is one
-        with closing(self._connect()) as connection:
+        with closing(self._connect()) as connection, self._errors(ConnectError):
             self.identity = _identity(connection)
             self.unverified = _unverified(connection, self.url)
 
@@ -90,9 +90,16 @@ class PostgresAdapter:
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
-        """All tables as they are now, in one REPEATABLE READ transaction of a session that cannot write."""
+        """All tables as they are now, in one REPEATABLE READ transaction of a session that cannot write.
+
+        Raises:
+            SourceError: at the end, if a table was altered meanwhile; names it.
+        """
         with self._reading() as connection:
+            before = read_schema(connection, scan=False)
             yield PostgresSnapshot(self, connection)
+        with self._reading() as connection:
+            refuse_changes(before, read_schema(connection, scan=False))
 
     def losses(self, schema: Schema) -> list[str]:
         return [*translate(schema, POSTGRES)[1], *left_behind(schema, self.dialect)]
@@ -182,13 +189,13 @@ class PostgresAdapter:
             connection = self._driver.connect(
                 **{name: value for name, value in wanted.items() if value not in (None, "")}, row_factory=dict_row
             )
+            connection.prepare_threshold = None  # poolers hand statements to sessions that have not prepared them
+            for name, value in _SESSION.items():
+                connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+            connection.commit()
         except (self._driver.Error, UnicodeError, ValueError) as error:
             may_pass = isinstance(error, self._driver.OperationalError) and _may_pass(str(error))
             raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}", may_pass=may_pass) from None
-        connection.prepare_threshold = None  # poolers hand statements to sessions that have not prepared them
-        for name, value in _SESSION.items():
-            connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-        connection.commit()
         return connection
 
     @contextmanager
@@ -238,6 +245,16 @@ class PostgresSnapshot:
         with self._adapter._errors(SourceError):
             return scalar(self._connection, f"SELECT count(*) FROM {self._source(table)}")
 
+    def _refuse_rewritten(self, table: Table) -> None:
+        name = POSTGRES.table_name(table)
+        with self._adapter._errors(SourceError):
+            self._connection.execute(f"LOCK TABLE {name} IN ACCESS SHARE MODE")  # as reading takes anyway
+            if scalar(self._connection, _REWRITTEN, {"table": name}):
+                raise SourceError(
+                    f"table {table.name!r} was emptied or written anew (TRUNCATE, ALTER) while the source was read; "
+                    "run again"
+                )
+
     def read_rows(self, table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """COPY TO in CSV, parsed by Arrow; at most 50 000 rows or about 32 MiB a batch.
 
@@ -245,6 +262,7 @@ class PostgresSnapshot:
             SourceError: the server's word, or a value that came after the schema was read and that its type cannot
                 hold.
         """
+        self._refuse_rewritten(table)
         schema = arrow_schema(table, columns)
         if not columns:
             yield from _rows_without_columns(self.count_rows(table))
@@ -265,6 +283,17 @@ class PostgresSnapshot:
         if empty:
             yield pa.RecordBatch.from_pylist([], schema=schema)
 
+
+# A snapshot sees the rows of a table in the files that it had then: emptied (TRUNCATE), written anew (ALTER) or made
+# anew under its name, the table is empty to an older snapshot. The catalog as the snapshot sees it, beside the files.
+_REWRITTEN = """
+    SELECT EXISTS (
+        SELECT FROM (
+            SELECT %(table)s::regclass AS relid UNION SELECT relid FROM pg_partition_tree(%(table)s::regclass)
+        ) t LEFT JOIN pg_class c ON c.oid = t.relid
+        WHERE c.oid IS NULL OR c.relkind <> 'p' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(t.relid)
+    ) AS rewritten
+"""
 
 _NOT_VALIDATED = """
     SELECT CASE WHEN n.nspname = current_schema() THEN r.relname ELSE n.nspname || '.' || r.relname END AS table,

@@ -407,6 +407,6 @@ def _extension(name: str) -> NamedType:
     return NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {POSTGRES.quote(name)}")
 
 
-def scalar(connection: Any, query: str, parameters: list[Any] | None = None) -> Any:
+def scalar(connection: Any, query: str, parameters: list[Any] | dict[str, Any] | None = None) -> Any:
     """The one value that a query returns."""
     return next(iter(connection.execute(query, parameters).fetchone().values()))

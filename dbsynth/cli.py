@@ -193,7 +193,7 @@ def clone(
 @click.argument("source", type=Url(), metavar="SOURCE_URL")
 @click.argument("target", type=Url(), metavar="TARGET_URL")
 def complete(
-    source: str, target: str, fill: tuple[str, ...], rows: tuple[str, ...], bundle: Path | None, replace: bool,
+    source: str, target: str, fill: tuple[str, ...], rows: tuple[str, ...], bundle: Path | None, replace: str | None,
     quiet: bool, as_json: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Write a database with all rows of another as they are, nulls filled and missing rows added.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from .integrity.agreement import Claim, agree
 from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
 from .integrity.rules.hold import Parents, add_up, leave_barren, settle
-from .integrity.rules.kinds import Total
+from .integrity.rules.kinds import Order, Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
@@ -68,12 +69,14 @@ def synthesise(
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
-    _add_up(model, made)
     for name, rows in given.tables.items():
         made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     for name in _fill_late(model, use, made, late, rng):
-        whole = overlay(made.tables[name], given.tables.get(name), given.fill.get(name, ()))
-        made.tables[name] = tell_apart(model, model.schema.table(name), whole, rng, n_given=given.count(name))
+        ready = [key for key in use.in_time if key.child == name]
+        made.tables[name] = _held(model, name, made.tables[name], made.features[name], made, ready, given, rng)
+    _add_up(model, made)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -107,10 +110,6 @@ def _decode(
     n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
     keys = [key for key in use.edges if key.child == table.name]
-    parents = {}
-    for key in keys:
-        rows = generated.parents[edge_name(key)]
-        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
 
     def as_given(name: str, values: pa.Array) -> pa.Array:
@@ -119,18 +118,15 @@ def _decode(
     def decoded(ranks: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         return learned.codec.decode(ranks, types, whole=not given.tables, hold=as_given)
 
-    rules, drawn = model.rules_of(table.name), decoded(ranks)[0]
-    for key in ready:
-        theirs = made.tables[key.parent]
-        free = leave_barren(rules, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
-        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
+    parents = _drawn_parents(model, table, generated, made, keys, ready, decoded, n_given)
     agrees = _agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng)
     stays = np.flatnonzero(agrees | (np.arange(n_drawn) < n_given))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
     columns, extras = decoded(ranks)
-    standing = _standing(model, made, {key: parents[key] for key in ready})
-    columns = settle(rules, columns, table, standing, ranks, rng)  # before rows are sorted by them
+    made.parents.update(parents)
+    # Rows may be sorted by what rules bound.
+    columns = settle(model.rules_of(table.name), columns, table, _standing(model, made, ready), ranks, rng)
     by_edge = {edge_name(key): rows for key, rows in parents.items()}
     moved = np.arange(n) if n_given else _sorting(learned, columns, by_edge, n, table)
     take = pa.array(moved)
@@ -145,11 +141,7 @@ def _decode(
         late[table.name] = parents
     columns |= _unlike(_invent(model, table, columns, marks, n, rng), learned, table, there, rng)
     columns |= _number(model, table, columns, n, types, there)
-    standing = _standing(model, made, {key: parents[key] for key in ready})
-    columns = hold(model, table, overlay(columns, there, fill), ranks[moved], standing, rng)
-    if n_given:  # what holding the rules changed in given rows is theirs again
-        columns = tell_apart(model, table, overlay(columns, there, fill), rng, n_given=n_given)
-    made.tables[table.name] = columns
+    made.tables[table.name] = _held(model, table.name, columns, ranks[moved], made, ready, given, rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
@@ -157,8 +149,43 @@ def _decode(
     return n_drawn - n
 
 
-def _standing(model: DatabaseModel, made: _Made, parents: Mapping[ForeignKey, np.ndarray]) -> Parents:
-    return {key: (rows, made.tables[key.parent], model.schema.table(key.parent)) for key, rows in parents.items()}
+def _drawn_parents(
+    model: DatabaseModel, table: Table, generated: Generated, made: _Made, keys: Collection[ForeignKey],
+    ready: Collection[ForeignKey], decoded: Callable[[np.ndarray], tuple[dict[str, pa.Array], Any]], n_given: int,
+) -> dict[ForeignKey, np.ndarray]:  # fmt: skip
+    """The parent row of each drawn row, int64, -1 for none; of the ready keys, one that leaves the row some value.
+
+    Args:
+        n_given: the first rows, which keep theirs.
+    """
+    parents = {}
+    for key in keys:
+        rows = generated.parents[edge_name(key)]
+        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
+    bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in ready]
+    drawn = decoded(generated.ranks[table.name])[0] if bounds else {}
+    for key in {rule.key: None for rule in bounds}:
+        theirs = made.tables[key.parent]
+        free = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
+    return parents
+
+
+def _held(
+    model: DatabaseModel, name: str, columns: dict[str, pa.Array], features: np.ndarray, made: _Made,
+    keys: Collection[ForeignKey], given: GivenRows, rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """A table's columns held to what binds them; what that changed in given rows is theirs again."""
+    table, there, fill = model.schema.table(name), given.tables.get(name), given.fill.get(name, ())
+    columns = hold(model, table, overlay(columns, there, fill), features, _standing(model, made, keys), rng)
+    if there is None:
+        return columns
+    return tell_apart(model, table, overlay(columns, there, fill), rng, n_given=given.count(name))
+
+
+def _standing(model: DatabaseModel, made: _Made, keys: Collection[ForeignKey]) -> Parents:
+    """The parents of a table's rows under those of its keys that are there when the rows are made."""
+    return {key: (made.parents[key], made.tables[key.parent], model.schema.table(key.parent)) for key in keys}
 
 
 def _add_up(model: DatabaseModel, made: _Made) -> None:

@@ -31,14 +31,14 @@ def hold(
     """
     rules, fates = model.rules_of(table.name), model.fates[table.name]
     unique = {name for names in unique_sets(table) for name in names}
-    movable = [name for name, fate in fates.items() if name in columns and (
-        fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))]  # fmt: skip
-    movable += [name for name, fate in fates.items() if fate is Fate.COMPUTED]
+    movable = {name for name, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED)}
+    movable |= {name for name, fate in fates.items() if fate is Fate.FABRICATED and name not in unique}
     linked = _linked(table, rules, model.schema.dialect)
     for _ in range(_ROUNDS):
         before = columns
         columns = settle(rules, columns, table, parents, features, rng)
-        columns = satisfy_checks(columns, table, model.schema.dialect, movable, features, linked)
+        there = [name for name in columns if name in movable]
+        columns = satisfy_checks(columns, table, model.schema.dialect, there, features, linked)
         columns = tell_apart(model, table, columns, rng, linked)
         if all(name in before and before[name].equals(array) for name, array in columns.items()):
             return columns

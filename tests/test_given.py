@@ -133,6 +133,17 @@ def test_other_engines_and_schemas_are_refused(tmp_path: Path) -> None:
         jobs.complete(source, target, QUICK, rows=["visit=200"], bundle=tmp_path / "graph")
 
 
+def test_rows_of_a_table_that_was_empty_when_it_was_learned(tmp_path: Path) -> None:
+    """They are nothing new to draw, and come out as they are."""
+    empty, source = world(tmp_path / "empty.db"), world(tmp_path / "source.db", seed=1)
+    run(empty, "DELETE FROM visit")
+    jobs.fit(empty, tmp_path / "bundle", QUICK)
+    target = f"sqlite:///{tmp_path / 'target.db'}"
+    report = jobs.complete(source, target, QUICK, fill=["person.job"], bundle=tmp_path / "bundle")
+    assert not report.violations
+    assert run(target, "SELECT * FROM visit") == run(source, "SELECT * FROM visit")
+
+
 def test_numbers_go_on_after_those_that_are_there() -> None:
     """In each group after its largest, gaps or not; groups without one start anew."""
     groups = pd.DataFrame({"g": ["a", "a", "b", "a", "b", "c", "c"]})

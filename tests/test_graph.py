@@ -189,7 +189,8 @@ def test_what_a_choice_leaves_of_a_normal_value(std: float) -> None:
     allowed = torch.tensor([[True, False, True, False], [True, True, True, True], [False, False, False, True]])
     mean = torch.tensor([0.3, 0.2, -0.7])
     clean = mean[:, None].clone()
-    Cells(torch.zeros(3, 1, dtype=torch.bool), clean, {0: (torch.arange(3), allowed, bounds)}).hold(clean, std)
+    rows = torch.arange(3)
+    Cells(torch.zeros(3, 1, dtype=torch.bool), clean, {0: (rows, rows, allowed, bounds)}).hold(clean, std)
     draws = mean[:, None] + std * torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0))
     for k in range(3):
         within = allowed[k][torch.bucketize(draws[k], bounds[1:-1])]

@@ -53,11 +53,12 @@ def place_given(
         labels, sizes = {}, {}
         for edge in database.edges_to(table):
             there = count_sizes(given.parents.get(edge.name, np.empty(0, np.int64)), len(known))
-            sizes[edge.name] = np.maximum(structure.sizes[edge.name][like], there)
+            drawn_sizes, drawn_labels = (np.append(of[edge.name], 0) for of in (structure.sizes, structure.labels))
+            sizes[edge.name] = np.maximum(drawn_sizes[like], there)
             if given.n_rows.get(edge.child) == given.count(edge.child):  # no child is to be added
                 sizes[edge.name] = there
             labels[edge.name] = _fitting(
-                structure.labels[edge.name][like], sizes[edge.name], latents[edge.name].n_labels, rng
+                drawn_labels[like], sizes[edge.name], latents[edge.name].n_labels, rng
             )
         parents = {edge.name: given.parents[edge.name] for edge in database.edges_of(table)}
         placed[table] = Placed(len(known), parents, labels, sizes)
@@ -81,6 +82,8 @@ def _most_like(
     Alike are rows whose own values are, their numbers of given children, and these children's mean values.
     """
     n, n_given = structure.n_rows[table], given.count(table)
+    if not n:  # learned from no rows
+        return np.full(n_given, -1)
     known, drawn = [np.zeros((n_given, 1))], [np.zeros((n, 1))]
     if table in values:
         for side, z in ((known, ours[table]), (drawn, values[table])):
@@ -161,7 +164,7 @@ def cells_of(known: Known, codes: Codes, n: int, rng: np.random.Generator, devic
     for j, (which, sets) in known.choices.items():
         rows = np.flatnonzero(which >= 0)
         bounds = np.r_[-np.inf, normal(codes.cuts[j][:-1]), np.inf].astype(np.float32)
-        choices[j] = tuple(torch.from_numpy(a).to(device) for a in (rows, sets[which[rows]], bounds))
+        choices[j] = tuple(torch.from_numpy(a).to(device) for a in (rows, which[rows], sets, bounds))
     return Cells(torch.from_numpy(fixed).to(device), torch.from_numpy(values).to(device), choices)
 
 
@@ -184,16 +187,19 @@ def ranks_against(z: np.ndarray, scale: np.ndarray, known: Known | None, codes: 
         n = len(known)
         ranks[:n] = np.clip(ranks[:n], known.low, known.high)
         for j, (which, sets) in known.choices.items():
-            rows = np.flatnonzero(which >= 0)
-            ranks[rows, j] = _nearest_allowed(ranks[rows, j], sets[which[rows]], codes.cuts[j])
+            for allowed in range(len(sets)):
+                rows = np.flatnonzero(which == allowed)
+                ranks[rows, j] = _nearest_allowed(ranks[rows, j], sets[allowed], codes.cuts[j])
     return ranks
 
 
 def _nearest_allowed(ranks: np.ndarray, allowed: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """The ranks, moved into the closest allowed category, float64 ``(n,)``."""
     bounds = np.r_[0.0, cuts]
-    margin = np.diff(bounds) * 0.01
-    inside = np.clip(ranks[:, None], bounds[:-1] + margin, bounds[1:] - margin)
-    away = np.where(allowed, np.abs(inside - ranks[:, None]), np.inf)
-    return np.take_along_axis(inside, away.argmin(axis=1)[:, None], axis=1)[:, 0]
+    margin = np.diff(bounds)[allowed] * 0.01
+    low, high = bounds[:-1][allowed] + margin, bounds[1:][allowed] - margin
+    above = np.searchsorted(high, ranks).clip(max=len(high) - 1)  # the first that does not end below
+    below = (above - 1).clip(min=0)
+    nearer = np.abs(high[below] - ranks) < np.maximum(low[above] - ranks, 0)
+    return np.where(nearer & (above > 0), high[below], np.clip(ranks, low[above], high[above]))
 

@@ -24,14 +24,14 @@ class Cells:
     Attributes:
         fixed: bool ``(n_rows, n_variables)``, cells whose clean value is given.
         values: float32 ``(n_rows, n_variables)``, their clean values; anything elsewhere.
-        choices: per variable of which some rows may have one of several categories: these rows, int64 ``(m,)``; the
-            categories each may have, bool ``(m, n_categories)``; the bounds of the categories, standard normal, float32
-            ``(n_categories + 1,)``, from minus to plus infinity.
+        choices: per variable of which some rows may have one of several categories: these rows, int64 ``(m,)``; which
+            set of categories each may have, int64 ``(m,)``; the sets, bool ``(n_sets, n_categories)``; the bounds of
+            the categories, standard normal, float32 ``(n_categories + 1,)``, from minus to plus infinity.
     """
 
     fixed: Tensor
     values: Tensor
-    choices: Mapping[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    choices: Mapping[int, tuple[Tensor, Tensor, Tensor, Tensor]] = field(default_factory=dict)
 
     def hold(self, clean: Tensor, spread: float) -> None:
         """Put what is known into the expected clean values ``(n_rows, n_variables)``, which may be off by ``spread``.
@@ -40,8 +40,9 @@ class Cells:
         with little the bound that is closest.
         """
         clean[self.fixed] = self.values[self.fixed]
-        for j, (rows, allowed, bounds) in self.choices.items():
-            clean[rows, j] = _expected_within(clean[rows, j], spread, allowed, bounds)
+        for j, (rows, which, sets, bounds) in self.choices.items():
+            for some, chosen in zip(rows.split(_SAMPLE_ROWS), which.split(_SAMPLE_ROWS), strict=True):
+                clean[some, j] = _expected_within(clean[some, j], spread, sets[chosen], bounds)
 
 
 def _expected_within(mean: Tensor, std: float, allowed: Tensor, bounds: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -186,13 +187,17 @@ def load_tables(
 ) -> Report:
     """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
-    with clock("load"), target.load(schema, load_mode(replace)) as load:
-        for name, table in tables.items():
-            with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
-                batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
-                load.write_rows(schema.table(name), counted(batches, advance))
-        with progress.stage("validating"):
+    with ExitStack() as stack:
+        with clock("load"):
+            load = stack.enter_context(target.load(schema, load_mode(replace)))
+            for name, table in tables.items():
+                with progress.stage(f"writing {name}", total=table.num_rows, unit="rows") as advance:
+                    batches = iter(table.to_batches(_BATCH_ROWS) or [pa.RecordBatch.from_pylist([], table.schema)])
+                    load.write_rows(schema.table(name), counted(batches, advance))
+        with clock("validate"), progress.stage("validating"):
             _refuse_violations(load.validate(), target)
+        with clock("load"):
+            stack.close()  # the moment from which on the rows are seen
     reports = tuple(
         TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
         for t in schema.tables

@@ -6,7 +6,8 @@
 Loads are killed with SIGKILL: before statements and changes of files, spread over all there are, and at random moments.
 After each, the target must be the complete old or the complete new state (rows, keys, checks, indexes, views,
 triggers), the next run must succeed, and nothing of the dead one may be left: schemas, databases, files, folders,
-locks. Then whole `dbsynth` runs are killed, a reader joins three tables during swaps, and two runs start at once.
+locks. The same where the server cuts the connections, or the disk is full. Then whole `dbsynth` runs are killed, a
+reader joins three tables during swaps, and two runs start at once.
 Exit status 1 where anything of that fails.
 """
 
@@ -16,14 +17,16 @@ import argparse
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,7 @@ import pymysql
 from servers import Servers, add_server_options, dialect_of, machine, run_sql
 
 from adapters import Mode, open_database
-from dbsynth.errors import TargetError
+from dbsynth.errors import DbsynthError, TargetError
 from dbsynth.shop import build_shop
 
 FAMILY = [
@@ -182,24 +185,58 @@ def counted(die_at: int | None) -> Iterator[Callable[[], int]]:
             setattr(owner, name, inner)
 
 
-def killed_load(url: str, generation: int, *, at: int | None = None, after: float | None = None) -> str:
-    """Load in a process of its own that dies before a statement or after some seconds; how far it had come."""
+def stopped_load(
+    url: str, generation: int, *, at: int | None = None, after: float | None = None,
+    cut: float | None = None, bytes_a_file: int | None = None,
+) -> str:
+    """Load in a process of its own, and how far it came.
+
+    Args:
+        at: killed before the statement of this number.
+        after: killed after so many seconds.
+        cut: its connections are cut by the server after so many seconds.
+        bytes_a_file: no file may become larger, as if the disk were full.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(reading)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        with counted(at):
-            load(url, generation, lambda stage: os.write(writing, stage))
+        try:
+            if bytes_a_file is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, bytes_a_file))
+            with suppress(DbsynthError), counted(at):
+                load(url, generation, lambda stage: os.write(writing, stage))
+        except BaseException:  # whatever a user should have been told in a line
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     os.close(writing)
     if after is not None:
         time.sleep(after)
         os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    if cut is not None:
+        time.sleep(cut)
+        cut_connections(url)
+    _, status = os.waitpid(child, 0)
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        return "an error that is none of ours"
     return STAGES[told[-1:]] if told else STAGES[b"o"]
+
+
+def cut_connections(url: str) -> None:
+    """End all sessions of dbsynth's on the server."""
+    if dialect_of(url) == "postgres":
+        run_sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE application_name = 'dbsynth' AND datname = current_database()")  # fmt: skip
+        return
+    name = urlsplit(url).path[1:]
+    sessions = f"SELECT ID FROM information_schema.PROCESSLIST WHERE DB LIKE '{name}%' AND ID <> CONNECTION_ID()"
+    for (number,) in run_sql(url, sessions):
+        with suppress(pymysql.MySQLError):  # it has ended by itself
+            run_sql(url, f"KILL {number}")
 
 
 @dataclass
@@ -212,8 +249,8 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
 
-def kill_loads(url: str, kills: int, chance: random.Random) -> Tally:
-    """Half of the kills at statements, evenly spread over all of them; half at random moments."""
+def stop_loads(url: str, kills: int, faults: int, chance: random.Random) -> Tally:
+    """Half of the kills at statements, evenly spread over all of them; half at random moments. Then other faults."""
     tally, generation, whole = Tally(dialect_of(url)), 0, State.of(url).declared
     start = time.monotonic()
     with counted(None) as steps:
@@ -222,9 +259,17 @@ def kill_loads(url: str, kills: int, chance: random.Random) -> Tally:
     took = time.monotonic() - start
     points = [{"at": 1 + round(i * (number - 1) / max(kills // 2 - 1, 1))} for i in range(kills // 2)]
     points += [{"after": chance.uniform(0, took * 1.1)} for _ in range(kills - kills // 2)]
+    if tally.dialect == "sqlite":
+        size = Path(url.removeprefix("sqlite:///")).stat().st_size
+        points += [{"bytes_a_file": int(chance.uniform(0, size * 1.1))} for _ in range(faults)]
+    else:
+        points += [{"cut": chance.uniform(0, took * 1.1)} for _ in range(faults)]
     for point in points:
-        stage = killed_load(url, generation + 1, **point)
-        tally.stages[stage] += 1
+        stage = stopped_load(url, generation + 1, **point)
+        what = {"cut": "connections cut", "bytes_a_file": "disk full"}.get(*point, "killed")
+        tally.stages[f"{what}: {stage}"] += 1
+        if stage not in STAGES.values():
+            tally.problems.append(f"{stage} {point}")
         state = State.of(url)
         if state.generation not in (generation, generation + 1):
             tally.problems.append(f"{stage} {point}: the target is neither old nor new")
@@ -270,7 +315,7 @@ def kill_runs(servers: Servers, dialect: str, runs: int, chance: random.Random) 
         time.sleep(chance.uniform(took * 0.3, took * 1.05))
         run.kill()
         run.communicate()
-        tally.stages["a whole run"] += 1
+        tally.stages["killed: a whole run"] += 1
         after = contents(target)
         tally.states["old" if after == before else "new"] += 1
         if after != before and not (after.keys() == before.keys() and all(after.values()) and whole(target)):
@@ -382,6 +427,7 @@ def main() -> int:
     add_server_options(parser)
     parser.add_argument("--only", choices=["sqlite", "postgres", "mysql"], action="append")
     parser.add_argument("--kills", type=int, default=200, help="of loads, in each dialect [200]")
+    parser.add_argument("--faults", type=int, default=20, help="of other kinds, in each dialect [20]")
     parser.add_argument("--runs", type=int, default=10, help="of whole runs killed, in each dialect [10]")
     parser.add_argument("--swaps", type=int, default=20, help="under a reader's eyes, in each way [20]")
     parser.add_argument("--seed", type=int, default=0)
@@ -392,8 +438,9 @@ def main() -> int:
         for dialect in options.only or ["sqlite", "postgres", "mysql"]:
             print(f"{servers.words(dialect)}\n", flush=True)
             url = make(servers, dialect)
-            tallies = [kill_loads(url, options.kills, chance), kill_runs(servers, dialect, options.runs, chance)]
-            print("| killed | times | the target after it |\n|---|--:|---|")
+            tallies = [stop_loads(url, options.kills, options.faults, chance)]
+            tallies.append(kill_runs(servers, dialect, options.runs, chance))
+            print("| what stopped it, and where it was | times | the target after it |\n|---|--:|---|")
             for tally in tallies:
                 for stage, times in tally.stages.items():
                     print(f"| {stage} | {times} | |")

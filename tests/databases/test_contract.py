@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import traceback
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from adapters import Mode, open_database
-from dbsynth.errors import DbsynthError, SchemaError, TargetError
+from dbsynth.errors import DbsynthError, SchemaError, SourceError, TargetError
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
 PAIR = """
@@ -299,6 +301,54 @@ def test_a_snapshot_cannot_write_and_does_not_move(database, open_url):
     with source.snapshot() as snapshot:
         database.sql(url, "INSERT INTO parent VALUES (4, 'four');")
         assert snapshot.count_rows(schema.table("parent")) == 2
+
+
+def alter_file(url, change):
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)) as connection:
+        connection.execute(change.replace("TRUNCATE TABLE", "DELETE FROM"))
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [
+        ("ALTER TABLE child ADD note integer", True),
+        ("ALTER TABLE child ADD note integer DEFAULT 3", True),
+        ("DROP TABLE child", True),
+        ("TRUNCATE TABLE child", True),
+        ("CREATE INDEX child_parents ON child (parent)", False),
+        ("CREATE TABLE later (id integer)", False),
+    ],
+)
+def test_a_source_that_is_altered_while_it_is_read_is_named(database, open_url, change, matters):
+    """What was not read yet would be read half as it was and half as it is, or as empty."""
+    url = database.make("""
+        CREATE TABLE parent (id integer PRIMARY KEY);
+        CREATE TABLE child (id integer PRIMARY KEY, parent integer);
+        INSERT INTO parent VALUES (1);
+        INSERT INTO child VALUES (10, 1), (11, 2), (12, 2);
+    """)
+    source = open_url(url)
+    schema = source.read_schema()
+
+    def read():
+        with source.snapshot() as snapshot:
+            list(snapshot.read_rows(schema.table("parent"), ["id"]))
+            if database.dialect == "sqlite":  # there, nobody alters anything while somebody reads
+                with pytest.raises(Exception, match="locked"):
+                    alter_file(url, change)
+            else:
+                database.sql(url, change)
+            return sum(b.num_rows for b in snapshot.read_rows(schema.table("child"), ["id"]))
+
+    if matters and database.dialect != "sqlite":
+        with pytest.raises(SourceError, match="child"):
+            read()
+    elif database.dialect == "mysql":
+        with suppress(SourceError):  # an index makes the table another one to this server
+            assert read() == 3
+    else:
+        assert read() == 3
 
 
 def test_broken_rows_are_counted(database, open_url):

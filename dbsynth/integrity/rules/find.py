@@ -7,7 +7,7 @@ that the user has decided about.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations, permutations
 
 import numpy as np
@@ -28,6 +28,7 @@ _MOST_CODED = 500  # values of a column that fixes others: they are coded togeth
 _COMMON = 0.95  # least share of rows whose values there are not rare
 _MANY_VALUES = 3  # values from which an order says something; two are a truth
 _FIRST_ROWS = 2_000  # on which most candidates fail
+_FIRST_PARENTS = 200  # on which most totals do
 
 
 @dataclass(frozen=True)
@@ -322,30 +323,36 @@ def _totals(
 ) -> list[Total]:
     """Numbers of the parent that are what its children come to."""
     amounts = [v for v in child.values() if v.column.kind in AMOUNTS and v.is_number]
-    n = len(parent[0].array) if parent else 0
-    several = np.bincount(rows[rows >= 0], minlength=n) > 1
+    candidates = [(), *((v,) for v in amounts), *combinations(amounts, 2)]
     found = []
     for column in parent:
-        if not (column.column.kind in AMOUNTS and column.is_number and column.n_values >= _MANY_VALUES):
-            continue
-        if not believed(int(several.sum()), column.codes[several]):
-            continue
-        for factors in [(), *((v,) for v in amounts), *combinations(amounts, 2)]:
-            rule = Total(key.parent, column.name, key, tuple(v.name for v in factors), None, column.step)
-            if (rule := _fits(rule, rows, [v.numbers for v in factors], column)) is not None:
-                found.append(rule)
-                break
+        sizes = np.bincount(rows[rows >= 0], minlength=len(column.array))
+        if _may_total(column, sizes):
+            factors = next((factors for factors in candidates if _come_to(column, rows, factors)), None)
+            if factors is not None:
+                rest = column.null[sizes == 0]
+                childless = None if len(rest) and rest.all() else 0.0
+                names = tuple(v.name for v in factors)
+                found.append(Total(key.parent, column.name, key, names, childless, column.step))
     return found
 
 
-def _fits(rule: Total, rows: np.ndarray, factors: Sequence[np.ndarray], column: Values) -> Total | None:
-    """The rule with what childless rows hold; None where it does not hold."""
-    made = total(rows, len(column.array), factors)
-    childless = np.isnan(made)
+def _may_total(column: Values, sizes: np.ndarray) -> bool:
+    """Whether it is a number that is 0 or null in all rows without children, and might say something of the others."""
+    if not (column.column.kind in AMOUNTS and column.is_number and column.has_room and column.n_values >= _MANY_VALUES):
+        return False
+    rest = column.numbers[sizes == 0]
+    exact = column.step > 0 or column.column.kind is Kind.FLOAT
+    told = believed(int((sizes > 1).sum()), column.codes[sizes > 1])
+    return bool(exact and told and (np.isnan(rest).all() or (rest == 0).all()))
+
+
+def _come_to(column: Values, rows: np.ndarray, factors: Sequence[Values]) -> bool:
+    """Whether each parent's number is what its children come to, where it has any."""
     slack = column.slack * 4 + (column.step / 2 if len(factors) > 1 else 0.0)
-    if column.null[~childless].any() or (np.abs(made - column.numbers)[~childless] > slack).any():
-        return None
-    rest = column.numbers[childless]
-    if np.isnan(rest).all():
-        return replace(rule, childless=None if len(rest) else 0.0)
-    return replace(rule, childless=0.0) if (rest == 0).all() else None
+    for n_parents in (_FIRST_PARENTS, len(column.array)):
+        some = np.flatnonzero(rows < n_parents)
+        made = total(rows[some], n_parents, [v.numbers[some] for v in factors])[: len(column.array)]
+        if (~(np.abs(made - column.numbers[:n_parents]) <= slack) & ~np.isnan(made)).any():
+            return False
+    return True

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...columns.numbers import from_numbers, to_numbers
-from ...schema import Column
+from ...schema import Column, Kind
 from .evidence import MIN_ROWS, believed
 from .kinds import Formula
 from .values import AMOUNTS, Values
@@ -74,7 +74,7 @@ def _evaluate(formula: Formula, numbers: Mapping[str, np.ndarray]) -> np.ndarray
 
 def _candidates(table: str, numeric: Sequence[Values]) -> Iterator[Formula]:
     """Formulas that hold in the sieve's rows, the simplest first."""
-    for a, b in combinations(numeric, 2):
+    for a, b in combinations([v for v in numeric if v.column.kind is not Kind.TIME], 2):  # a time ends with the day
         yield from _distance(table, a, b)
     amounts = [v for v in numeric if v.column.kind in AMOUNTS]
     if len(amounts) < 2:
@@ -153,7 +153,7 @@ def _holds(formula: Formula, values: Mapping[str, Values]) -> bool:
     known = np.isfinite(made)
     if known.sum() < MIN_ROWS or (known != ~target.null).any():
         return False
-    if not _has_room(formula, values):
+    if not _has_room(formula, values) or (target.step == 0 and target.column.kind is not Kind.FLOAT):
         return False
     room = target.slack + (1e-9 * np.nanmax(np.abs(made)) if formula.step == 0 else formula.step * 1e-3)
     if (np.abs(made - target.numbers)[known] > room).any():

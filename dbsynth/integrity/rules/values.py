@@ -77,6 +77,11 @@ class Values:
             return 10.0 ** (self.column.precision - (self.column.scale or 0)) - 1
         return float(largest_integer(self.column)) if self.column.kind is Kind.INTEGER else np.inf
 
+    @property
+    def has_room(self) -> bool:
+        """Whether numbers a hundred times as large would fit the type, too."""
+        return bool(100 * np.nanmax(np.abs(self.numbers)) <= self.capacity)
+
     @cached_property
     def slack(self) -> float:
         """By how much two equal numbers of this column may differ in float64."""
