@@ -38,6 +38,7 @@ lint: $(INSTALLED_DEV)
 bench: $(INSTALLED_DEV)
 	$(BIN)/python tests/benchmarks/throughput.py
 	$(if $(DATA),$(BIN)/python tests/benchmarks/clone.py $(DATA))
+	$(if $(DATA),$(BIN)/python tests/benchmarks/schemas.py $(DATA))
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -123,7 +123,9 @@ class Adapter(Protocol):
         """What a user should know before a load, a sentence each: that readers will have to wait, and why.
 
         Raises:
-            TargetError: what `load` would refuse at once: rows in the way, no right to create tables.
+            TargetError: a load would be refused, now or at its end, whatever the rows: rows in the way, no right to
+                create tables, tables that stand and do not fit, what the server would not create. Virtual keys of the
+                schema count: rows will obey them.
         """
         ...
 

@@ -46,6 +46,10 @@ _TLS_FILES = {"ssl_ca", "ssl_cert", "ssl_key"}
 _FLAGS = {"ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
 
+# Nobody answers (2002, 2003, 2006, 2013), no room (1040, 1203), on its way out (1053).
+_PASSING = frozenset({1040, 1053, 1203, 2002, 2003, 2006, 2013})
+
+
 class MySQLAdapter:
     """A MySQL or MariaDB database."""
 
@@ -198,7 +202,8 @@ class MySQLAdapter:
         except (self._driver.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
             # PyMySQL raises RuntimeError where the way the server logs a user in needs one more package.
             reason = self._address.scrub(error.args[-1] if error.args else error)
-            raise ConnectError(f"cannot connect to {self.url}: {reason}") from None
+            may_pass = bool(error.args) and error.args[0] in _PASSING
+            raise ConnectError(f"cannot connect to {self.url}: {reason}", may_pass=may_pass) from None
 
     @contextmanager
     def _errors(self, error_class: type[DbsynthError], table: str | None = None) -> Iterator[None]:

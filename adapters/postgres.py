@@ -43,6 +43,17 @@ _CLIENT_CHECK = "client_connection_check_interval"
 _LOADING = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", _CLIENT_CHECK: "1s"}
 
 
+# What the server itself says of a state that ends; else its refusals are final.
+_PASSING = ("starting up", "shutting down", "in recovery", "too many clients", "not yet accepting connections")
+
+
+def _may_pass(message: str) -> bool:
+    """Whether a connection may be had in a moment: nobody answered, or who did has no room or is not ready yet."""
+    if "FATAL" in message:
+        return any(words in message for words in _PASSING)
+    return "SSL" not in message and "certificate" not in message
+
+
 class PostgresAdapter:
     """A Postgres database, 12 or later. Every method opens a connection of its own."""
 
@@ -183,7 +194,8 @@ class PostgresAdapter:
                 connection.execute("SELECT set_config(%s, %s, false)", [name, value])
             connection.commit()
         except (self._driver.Error, UnicodeError, ValueError) as error:
-            raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}") from None
+            may_pass = isinstance(error, self._driver.OperationalError) and _may_pass(str(error))
+            raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}", may_pass=may_pass) from None
         return connection
 
     @contextmanager

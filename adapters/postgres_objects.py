@@ -226,7 +226,7 @@ def create_early(connection: Any, objects: Iterable[DatabaseObject]) -> list[Dat
     """Create what tables need before rows come, as far as it can be by now; the objects that are left."""
     connection.execute("SET LOCAL check_function_bodies = off")
     objects = list(objects)
-    early = [found for found in objects if found.part_of_tables and found.kind in _EARLY]
+    early = dict.fromkeys(found for found in objects if found.part_of_tables and found.kind in _EARLY)
     failed = attempt(early, lambda found: _try(connection, found.statements))
     return [found for found in objects if found not in early or found in failed]
 

@@ -1,8 +1,9 @@
 """A trained model on disk: a folder of JSON and safetensors, and one Arrow file for each kept table.
 
-Nothing in it is executed when it is read: no pickle, and only the classes named here are built from it. It holds
+Nothing in it is executed when it is read, whoever made it: no pickle, only the classes named here are built from it, no
+file outside its folder is looked at, and nothing takes much more memory than its files are long. It holds
 distributions, weights and shapes; of the source's rows it holds those of kept tables only, and of kept columns the
-values.
+values. With `ddl = "native"` it holds the text of views, functions and triggers, too.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import from_numpy, nn
+from torch import nn
 
 from .clava.pipeline import ClavaModel
 from .columns.codec import Categorical, Codes, Numeric, TableCodec
@@ -29,18 +31,20 @@ from .columns.fabricate import Fabricator
 from .columns.ranks import Quantiles
 from .config import Settings
 from .diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
+from .drift import Profile, Sketch
 from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .graph.denoiser import GraphDenoiser
 from .graph.pipeline import GraphModel
 from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Total
 from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
-from .schema import Column, Kind, Schema
+from .schema import Column, ForeignKey, Kind, Schema
 
-__all__ = ["VERSION", "load_bundle", "save_bundle"]
+__all__ = ["VERSION", "is_bundle", "load_bundle", "save_bundle"]
 
 # What reading something that is no bundle's file may raise.
 _DAMAGE = (
@@ -49,11 +53,14 @@ _DAMAGE = (
 )  # fmt: skip
 
 VERSION = 3
+_LARGEST_JSON = 1 << 29  # bytes
+_SLACK = 1 << 20  # bytes that a small table may take more in memory than in its file
 _CLASSES = {
     c.__name__: c
     for c in (
-        Augmentation, Categorical, ClavaModel, Codes, Column, DatabaseModel, Edge, EncodedDatabase, GraphModel, Latent,
-        Numbering, Numeric, Opened, Part, Quantiles, Shapes, TableCodec, TableModel,
+        Augmentation, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge, EncodedDatabase, Fixed,
+        ForeignKey, Formula, GraphModel, Latent, Numbering, Numeric, Opened, Order, Part, Profile, Quantiles, Shapes,
+        Sketch, TableCodec, TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}
@@ -66,8 +73,7 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     Raises:
         BundleError: something is there already (and is not to be replaced, or is no bundle), or cannot be written.
     """
-    # Other programs have a manifest.json, too: their folders are not to be replaced.
-    if path.exists() and not (replace and all((path / name).is_file() for name in ("manifest.json", "model.json"))):
+    if path.exists() and not (replace and is_bundle(path)):
         way = "is no bundle; choose another path" if replace else "exists already; choose another path, or --replace"
         raise BundleError(f"{path} {way}")
     try:
@@ -92,6 +98,11 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
         raise BundleError(f"cannot write the bundle {path}: {reason}") from error
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether the folder looks like one: other programs have a manifest.json, too, and it is not to be replaced."""
+    return all((path / name).is_file() for name in ("manifest.json", "model.json"))
+
+
 def load_bundle(path: Path) -> DatabaseModel:
     """Read a bundle.
 
@@ -99,8 +110,8 @@ def load_bundle(path: Path) -> DatabaseModel:
         BundleError: missing, damaged, or of another version.
     """
     try:
-        manifest = json.loads((path / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
+        manifest = _read_json(path / "manifest.json")
+    except (OSError, ValueError, RecursionError) as error:
         message = f"{path} is no bundle: it has no readable manifest.json; make one with `dbsynth fit`"
         raise BundleError(message) from error
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
@@ -110,16 +121,47 @@ def load_bundle(path: Path) -> DatabaseModel:
         raise BundleError(f"{path} is damaged: its manifest.json names no files; fit it anew")
     for name, digest in manifest["files"].items():
         file = path / Path(name).name
-        if not file.is_file() or _digest(file) != digest:
+        if file.is_symlink() or not file.is_file() or _digest(file) != digest:
             raise BundleError(f"{path} is damaged: {name} is missing or changed; fit it anew")
     try:
-        model = json.loads((path / "model.json").read_text())
+        model = _read_json(path / "model.json")
         loaded = _unpack(model, load_file(path / "arrays.safetensors"), path)
     except _DAMAGE as error:
         raise BundleError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it anew") from error
     if not isinstance(loaded, DatabaseModel) or loaded.schema.fingerprint != manifest.get("schema"):
         raise BundleError(f"{path} is damaged: its schema is not the one it was fitted on; fit it anew")
     return loaded
+
+
+def _read_json(path: Path) -> Any:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"{path.name} is larger than {_LARGEST_JSON:,} bytes")
+    return json.loads(content)
+
+
+def _read_table(path: Path) -> pa.Table:
+    """A kept table; one that swells as it is read was not written by this program, which compresses nothing."""
+    room, batches = 4 * path.stat().st_size + _SLACK, []
+    with pa.ipc.open_file(str(path)) as reader:
+        for i in range(reader.num_record_batches):
+            batches.append(reader.get_batch(i))
+            room -= batches[-1].nbytes
+            if room < 0:
+                raise ValueError(f"{path.name} is larger inside than outside")
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _network(kind: type[nn.Module], arguments: dict[str, Any], state: dict[str, torch.Tensor]) -> nn.Module:
+    """A network with these weights; its size is looked at before there is memory for it."""
+    with torch.device("meta"):
+        wanted = {name: weights.shape for name, weights in kind(**arguments).state_dict().items()}
+    if wanted != {name: weights.shape for name, weights in state.items()}:
+        raise ValueError(f"the weights of a {kind.__name__} are of another shape than its arguments say")
+    network = kind(**arguments)
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def _write(model: DatabaseModel, folder: Path) -> None:
@@ -194,7 +236,7 @@ def _unpack(data: Any, arrays: dict[str, np.ndarray], folder: Path) -> Any:
         case "array":
             return arrays[data["name"]]
         case "table":
-            return pa.ipc.open_file(str(folder / Path(data["name"]).name)).read_all()
+            return _read_table(folder / Path(data["name"]).name)
         case "Settings":
             return Settings(**data["values"])
         case "Schema":
@@ -208,7 +250,6 @@ def _unpack(data: Any, arrays: dict[str, np.ndarray], folder: Path) -> Any:
     if kind in _ENUMS:
         return _ENUMS[kind](data["value"])
     if kind in _NETWORKS:
-        network = _NETWORKS[kind](**data["arguments"])
-        network.load_state_dict({name: from_numpy(unpack(weights)) for name, weights in data["state"].items()})
-        return network.eval()
+        state = {name: torch.from_numpy(unpack(weights)) for name, weights in data["state"].items()}
+        return _network(_NETWORKS[kind], data["arguments"], state)
     return _CLASSES[kind](**{name: unpack(item) for name, item in data["fields"].items()})

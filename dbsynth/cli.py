@@ -16,10 +16,27 @@ from typing import Any
 
 import click
 
-from .errors import DbsynthError
-from .options import CONFIG, HOLDOUT, KEPT, OUTPUT, QUIET, REPLACE, REPORT, SETTINGS, Command, Group, Url
+from .errors import DbsynthError, DecisionError
+from .options import (
+    COMPLETE,
+    CONFIG,
+    GIVEN,
+    HOLDOUT,
+    JOB,
+    KEPT,
+    OUTPUT,
+    QUIET,
+    REPLACE,
+    REPORT,
+    RUN,
+    SETTINGS,
+    THRESHOLDS,
+    Command,
+    Group,
+    Url,
+)
 from .progress import Progress, make_progress
-from .secrecy import scrub
+from .secrecy import printable, scrub
 
 __all__ = ["main"]
 
@@ -36,6 +53,9 @@ def cli(context: click.Context) -> None:
 
     A URL is postgresql://user:password@host/database, mysql://…, mariadb://… or sqlite:///file.db. To keep a password
     off the command line write ${VARIABLE} in its place, in single quotes: 'postgresql://app:${DB_PASSWORD}@db/shop'.
+
+    Exit status: 0 done; 1 an error; 2 bad usage; 3 somebody has to decide first; 4 a figure is worse than a threshold;
+    5 the deadline passed; 130 and 143 interrupted. After all but 0 the target is as it was.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -96,6 +116,7 @@ def fit(url: str, bundle: Path, replace: bool, quiet: bool, as_json: bool, **set
         click.option("--scale", type=float, help="Synthetic rows for each real row. [as fitted]"),
         click.option("--seed", type=int, help="Same seed, same device, same rows. [as fitted]"),
         click.option("--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [as fitted]"),
+        *GIVEN,
     ],
     OUTPUT,
     example="dbsynth generate shop.bundle sqlite:///larger.db --scale 2.5",
@@ -123,6 +144,7 @@ def generate(bundle: Path, target: str, quiet: bool, as_json: bool, **options: A
                      help="Keep 5 % of the root rows and their descendants from training, so that privacy can be "
                           "measured against rows that were never learned."),
         REPORT,
+        *THRESHOLDS,
     ],
     SETTINGS,
     OUTPUT,
@@ -138,6 +160,8 @@ def clone(
     extras: bool,
     holdout: bool,
     report: Path | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -145,15 +169,45 @@ def clone(
     """Learn one database and write a synthetic one.
 
     The source is only read. The target is empty, or has the same tables; all rows appear in it at once, or on any error
-    none.
+    none. Nor do they where a figure is worse than --fail-under or --fail-over asks for.
     """
     from . import jobs
 
+    if no_evaluate and (fail_under or fail_over):
+        raise click.UsageError("--no-evaluate leaves no figure to hold against --fail-under or --fail-over")
     done = jobs.clone(
         source, target, _load_settings(settings), replace=replace, evaluate=not no_evaluate, extras=extras,
-        holdout=HOLDOUT * holdout, page=report, progress=_progress(quiet, as_json),
+        holdout=HOLDOUT * holdout, page=report, thresholds=_thresholds(fail_under, fail_over),
+        progress=_progress(quiet, as_json),
     )  # fmt: skip
     _show_report(done, quiet, as_json)
+
+
+@_command(
+    REPLACE,
+    COMPLETE,
+    SETTINGS,
+    OUTPUT,
+    example="dbsynth complete sqlite:///shop.db sqlite:///whole.db --fill customer.birth_date --rows review=4000",
+)  # fmt: skip
+@click.argument("source", type=Url(), metavar="SOURCE_URL")
+@click.argument("target", type=Url(), metavar="TARGET_URL")
+def complete(
+    source: str, target: str, fill: tuple[str, ...], rows: tuple[str, ...], bundle: Path | None, replace: str | None,
+    quiet: bool, as_json: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Write a database with all rows of another as they are, nulls filled and missing rows added.
+
+    What fills and adds was learned, by the graph engine, from the source itself or from another database (--bundle).
+    Real rows come out: the target is no synthetic database.
+    """
+    from . import jobs
+
+    report = jobs.complete(
+        source, target, _load_settings(settings), fill=fill, rows=rows, bundle=bundle, replace=replace,
+        progress=_progress(quiet, as_json),
+    )  # fmt: skip
+    _show_report(report, quiet, as_json)
 
 
 @_command(
@@ -161,10 +215,7 @@ def clone(
         REPORT,
         click.option("--json", "document", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
                      help="Write every figure as one JSON document; - is stdout."),
-        click.option("--fail-under", multiple=True, metavar="MEASURE=NUMBER",
-                     help="End with status 4 if this measure is lower, as avg_2way=90; repeat it for more."),
-        click.option("--fail-over", multiple=True, metavar="MEASURE=NUMBER",
-                     help="End with status 4 if this measure is higher, as mia_auc=0.55; repeat it for more."),
+        *THRESHOLDS,
     ],
     [
         click.option("--tables", multiple=True, metavar="TABLE", help="Compare this table only; repeat it for more."),
@@ -200,10 +251,9 @@ def evaluate(
     The two have the same schema, and any tool may have made the second. Both are only read.
     """
     from . import jobs, show
-    from .quality.thresholds import broken, parse_threshold
+    from .quality.thresholds import broken
 
-    bounds = [parse_threshold(text, at_most=False) for text in fail_under]
-    bounds += [parse_threshold(text, at_most=True) for text in fail_over]
+    bounds = _thresholds(fail_under, fail_over)
     to_stdout = str(document) == "-"
     evaluation = jobs.evaluate(
         real, synthetic, _load_settings(settings), tables=tables, sample_rows=sample_rows, extras=not no_extras,
@@ -219,6 +269,94 @@ def evaluate(
         click.echo(f"dbsynth: {sentence}", err=True)
     if missed:
         raise click.exceptions.Exit(4)
+
+
+@_command(
+    SETTINGS,
+    [QUIET],
+    example="dbsynth init 'postgresql://reader:${DB_PASSWORD}@db.example.org/shop' > shop.toml",
+)
+@click.argument("source", metavar="SOURCE_URL")
+@click.argument("target", metavar="[TARGET_URL]", required=False)
+def init(source: str, target: str | None, quiet: bool, **settings: Any) -> None:
+    """Print a job file for a database, with what would become of every table and column.
+
+    Passwords are left out: variables stand in their place, which the environment, or files that it names, must hold.
+    """
+    from . import jobs
+
+    url = Url().convert(source, None, None)
+    text = jobs.init(
+        url, source, target, _load_settings(settings), progress=_progress(quiet, as_json=False)
+    )
+    click.echo(text, nl=False)
+
+
+@_command(
+    [
+        *JOB,
+        click.option("--strict", is_flag=True, help="End with status 3 for what somebody should look at, too."),
+    ],
+    OUTPUT,
+    example="dbsynth plan shop.toml --strict",
+)
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB.toml")
+def plan(job: Path, refit: bool, strict: bool, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Say what `refresh` would do, and why, and change nothing.
+
+    Status 0: nothing is in the way. Status 3: somebody has to decide first. With --strict also where the schema is not
+    what it was, or what was learned is not what is there.
+    """
+    from . import jobs, show
+    from .job import load_job
+
+    outlook = jobs.plan(load_job(job, **options), refit=refit, progress=_progress(quiet, as_json))
+    if as_json:
+        show.as_json(outlook)
+    elif not quiet:
+        show.outlook(outlook)
+    if outlook.obstacles or (strict and outlook.to_look_at):
+        raise click.exceptions.Exit(DecisionError.exit_status)
+
+
+@_command(
+    [*JOB, *RUN, REPORT],
+    OUTPUT,
+    example="dbsynth refresh shop.toml --deadline 3h --metrics /var/lib/node_exporter/shop.prom",
+)
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB.toml")
+def refresh(job: Path, refit: bool, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Renew a synthetic database as a job file says; made to run every night.
+
+    Learns what has changed since the last run, or nothing if nothing has. The new rows take the place of the old ones
+    at once, if the thresholds are met; after any error the target is as it was. A fit that was killed is taken up by
+    the next run.
+    """
+    from . import jobs, show
+    from .job import load_job
+
+    run = jobs.new_run()
+    progress = make_progress(quiet=quiet, as_json=as_json, run=run)
+    done = jobs.refresh(load_job(job, **options), refit=refit, run=run, progress=progress)
+    if as_json:
+        show.as_json(done)
+    elif not quiet:
+        show.refresh_report(done)
+
+
+@_command(
+    [click.option("--json", "as_json", is_flag=True, help="The records as they are, one JSON document.")],
+    example="dbsynth runs shop.toml",
+)
+@click.argument("place", type=click.Path(path_type=Path), metavar="JOB.toml|BUNDLE")
+def runs(place: Path, as_json: bool) -> None:
+    """List the runs of a job, the oldest first: when, what was done, how it ended, how good the rows were."""
+    from . import show
+    from .history import read_runs
+    from .job import load_job
+
+    found = read_runs(load_job(place).bundle if place.suffix == ".toml" else place)
+    show.runs(found, as_json=as_json)
 
 
 @_command(SETTINGS, OUTPUT, example="dbsynth demo my-demo --iterations 400")
@@ -243,6 +381,13 @@ def _load_settings(options: dict[str, Any]) -> Any:
     return load_settings(path, **options)
 
 
+def _thresholds(fail_under: Sequence[str], fail_over: Sequence[str]) -> list[Any]:
+    from .quality.thresholds import parse_threshold
+
+    bounds = [parse_threshold(text, at_most=False) for text in fail_under]
+    return bounds + [parse_threshold(text, at_most=True) for text in fail_over]
+
+
 def _progress(quiet: bool, as_json: bool) -> Progress:
     return make_progress(quiet=quiet, as_json=as_json)
 
@@ -259,7 +404,8 @@ def _show_report(report: Any, quiet: bool, as_json: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
-    Status 0; 1 on an error, 2 on bad usage, 4 if a threshold of `evaluate` is missed, 130 on Ctrl-C.
+    Status 0; 1 on an error, 2 on bad usage, 3 if somebody has to decide first, 4 if a threshold is missed, 5 if a
+    deadline passed, 130 on Ctrl-C, 143 on SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # A container stops with SIGTERM, a terminal that closes with SIGHUP: end like Ctrl-C does, with every transaction
@@ -283,7 +429,7 @@ def _run(arguments: list[str]) -> int:
         usage = error.ctx.get_usage() + "\n" if error.ctx else ""
         return _say(f"{usage}dbsynth: error: {error.format_message()}", arguments, 2)
     except DbsynthError as error:
-        return _say(f"dbsynth: error: {error}", arguments, 1)
+        return _say(f"dbsynth: error: {error}", arguments, error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         return _say("dbsynth: interrupted", arguments, 130)
     except BrokenPipeError as error:
@@ -301,5 +447,5 @@ def _run(arguments: list[str]) -> int:
 
 
 def _say(text: str, arguments: list[str], status: int) -> int:
-    print(scrub(text, arguments), file=sys.stderr)
+    print(printable(scrub(text, arguments)), file=sys.stderr)
     return status

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -31,6 +31,7 @@ __all__ = [
     "ColumnDecision",
     "Settings",
     "TableDecision",
+    "build",
     "load_settings",
     "make_settings",
     "nearest",
@@ -58,6 +59,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper:movielens": _PAPER | {"n_clusters": 50},
 }
 
+
+_Any = TypeVar("_Any", bound=BaseModel)
+Place = tuple[int | str, ...]  # of a setting: the names on the way to it
 
 _Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 _FORBIDDING = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -140,6 +144,7 @@ class Settings(BaseModel):
     scale: float = Field(1.0, gt=0)  # synthetic rows per real row, in every table that is not kept
     tables: dict[str, TableDecision] = Field(default_factory=dict)  # decisions about single tables and columns
     rare: int = Field(5, ge=1)  # a value that fewer rows hold does not come through; 1 lets all through
+    rules: bool = True  # rules between columns that every real row obeys hold in synthetic rows, too
     virtual_fk: tuple[str, ...] = ()  # child.column=parent.column: relations that the database does not declare
     ddl: Literal["tables", "native"] = "tables"  # native: views, functions, triggers too, within a dialect
 
@@ -158,7 +163,7 @@ class Settings(BaseModel):
     structure: Literal["shapes", "degrees"] = "shapes"  # degrees jointly, with labels; or each key's alone, at random
     fan_out: tuple[Annotated[int, Field(ge=0)], ...] = (8, 0)  # children heard by hop; its length is the number of hops
     width: int = Field(64, ge=1)  # of what a neighbour says
-    epochs: int = Field(100, ge=1)  # most times that training comes back to a row
+    epochs: int = Field(30, ge=1)  # most times that training comes back to a row
 
     # diffusion
     noise: Literal["continuous", "discrete"] = "continuous"
@@ -173,7 +178,6 @@ class Settings(BaseModel):
     classifier_layers: _Widths = (128, 256, 128)
     classifier_iterations: int = Field(800, ge=1)
     classifier_learning_rate: float = Field(1e-3, gt=0)
-
 
     _file: str = PrivateAttr("")
 
@@ -242,19 +246,26 @@ def make_settings(
     Args:
         file: where those named in ``written`` stand; mistakes in them name it.
     """
+    settings, mistakes = build(Settings, given)
+    if mistakes:
+        named = [(str(place[0]) if place else "", said) for place, said in mistakes]
+        raise ConfigError(_together(named, file, written))
+    settings._file = str(file) if file else ""
+    return settings
+
+
+def build(model: type[_Any], given: Mapping[str, Any]) -> tuple[_Any | None, list[tuple[Place, str]]]:
+    """Settings of a kind with the values ``given`` over their preset's; or every mistake with its place."""
     preset, mistakes = given.get("preset", "fast"), []
     if not isinstance(preset, str) or preset not in PRESETS:
         close = nearest(preset, PRESETS) if isinstance(preset, str) else ""
-        mistakes.append(("preset", f"preset is {preset!r}; expected one of {', '.join(PRESETS)}{close}"))
+        mistakes.append((("preset",), f"preset is {preset!r}; expected one of {', '.join(PRESETS)}{close}"))
         preset = "fast"
     try:
-        settings = Settings(**{**PRESETS[preset], **given, "preset": preset})
+        made = model(**{**PRESETS[preset], **given, "preset": preset})
     except ValidationError as error:
-        mistakes += [(entry["loc"][0] if entry["loc"] else "", _sentence(entry)) for entry in error.errors()]
-    if mistakes:
-        raise ConfigError(_together(mistakes, file, written))
-    settings._file = str(file) if file else ""
-    return settings
+        return None, mistakes + [(entry["loc"], _sentence(entry, model)) for entry in error.errors()]
+    return (None if mistakes else made), mistakes
 
 
 def _together(mistakes: Iterable[tuple[str, str]], file: Path | None, written: Collection[str]) -> str:
@@ -264,18 +275,22 @@ def _together(mistakes: Iterable[tuple[str, str]], file: Path | None, written: C
     return "; ".join([*elsewhere, *([f"{file}: {in_file}"] if in_file else [])])
 
 
-def _sentence(entry: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in entry["loc"])
+def _sentence(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in entry["loc"] if part != "[key]")
     found, kind = entry["input"], entry["type"]
     if kind == "extra_forbidden":
-        known = sorted(_fields_around(entry["loc"]))
+        known = sorted(_fields_around(entry["loc"], model))
         place = f" in {name.rpartition('.')[0]}" if "." in name else ""
         close = nearest(str(entry["loc"][-1]), known)
         return f"there is no setting {str(entry['loc'][-1])!r}{place}; the settings are {', '.join(known)}{close}"
     if kind == "decision":
         return f"{name}: {entry['msg']}"
     if kind == "missing":
+        if len(entry["loc"]) == 1:
+            return f"{name} is missing; {model.model_fields[name].description}"
         return f"{name.rpartition('.')[0]} says nothing; expected a fate, one of {', '.join(_FATES)}"
+    if kind == "dict_type":
+        return f"{name} is {found!r}: expected a table, such as {{ name = value }}"
     if kind == "model_type":
         return f"{name} is {found!r}: expected a table of settings{' or a fate' if len(entry['loc']) > 2 else ''}"
     close = ""
@@ -284,7 +299,10 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     return f"{name} is {found!r}: {entry['msg'].lower().replace('input should be', 'expected')}{close}"
 
 
-def _fields_around(place: tuple[int | str, ...]) -> Iterable[str]:
+def _fields_around(place: Place, model: type[BaseModel]) -> Iterable[str]:
     """The names that may stand where an unknown one does: the tables and columns between are the user's words."""
-    model = Settings if len(place) == 1 else TableDecision if len(place) == 3 else ColumnDecision
+    if place[0] == "tables" and len(place) > 1:
+        model = TableDecision if len(place) == 3 else ColumnDecision
+    elif len(place) > 1:
+        model = model.model_fields[str(place[0])].annotation
     return model.model_fields

@@ -2,64 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns.codec import NULL_MARK
-from .columns.fabricate import fabricate_table
+from .columns.fabricate import fabricate, fabricate_table
 from .columns.numbers import to_numbers
 from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
+from .given import GivenRows, encode_given, number_on, overlay
+from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
-from .integrity.checks import satisfy_checks
+from .integrity.allowed import allowed
 from .integrity.opened import fill_opened
-from .integrity.unique import part_repeats
+from .integrity.rules.hold import Parents, add_up, leave_barren, settle
+from .integrity.rules.kinds import Order, Total
 from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple_codes, use_keys
-from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, TableModel, edge_name, unique_sets
+from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import Column, ForeignKey, Table, arrow_type
+from .schema import Column, ForeignKey, Kind, Table, arrow_type
 
 __all__ = ["synthesise"]
 
 
 def synthesise(
-    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
-) -> dict[str, pa.Table]:
+    model: DatabaseModel, *, scale: float = 1.0, seed: int = 0, device: str = "cpu", given: GivenRows | None = None,
+    progress: Progress = QUIET,
+) -> dict[str, pa.Table]:  # fmt: skip
     """Draw a synthetic database: its tables, parents first, with all columns that a target is to be given.
+
+    Args:
+        given: rows that come out as they are, before the drawn ones of their tables.
 
     Raises:
         SchemaError: unique columns that cannot be told apart at this scale.
     """
     engine = ENGINES[model.settings.engine]
-    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress)
+    around = {} if given is None else {"given": encode_given(model, given)}
+    given = given or GivenRows({})
+    generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress, **around)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)
-    made = _Made({}, {}, {}, {})
+    made = _Made({}, {}, {}, {}, {})
     late: dict[str, dict[ForeignKey, np.ndarray]] = {}  # parents in tables with keys to columns that are filled later
     with progress.stage("decoding", total=len(model.schema.tables), unit="tables") as advance:
         for name in model.schema.parents_first():
             if name in model.kept:
-                rows = model.kept[name]
+                rows = given.tables.get(name, model.kept[name])
                 copied = {c: rows.column(c).combine_chunks() for c in rows.column_names}
                 marks = _marks_of(copied)
                 table = model.schema.table(name)
-                made.tables[name] = copied | _invent(model, table, copied, marks, rows.num_rows, rng)
+                made.tables[name] = _invent(model, table, copied, marks, rows.num_rows, rng) | copied
                 made.order[name] = np.arange(rows.num_rows)
                 made.features[name] = np.zeros((rows.num_rows, 0), np.float32)
             else:
-                dropped = _decode(model, model.schema.table(name), generated, use, made, late, rng)
+                dropped = _decode(model, model.schema.table(name), generated, use, made, late, given, rng)
                 if dropped:
                     progress.note(f"{dropped} rows of {name} are left out: no parents agree in the columns they share")
             advance(1)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     for name in _fill_late(model, use, made, late, rng):
-        made.tables[name] = _part_repeats(model, model.schema.table(name), made.tables[name], rng)
+        ready = [key for key in use.in_time if key.child == name]
+        made.tables[name] = _held(model, name, made.tables[name], made.features[name], made, ready, given, rng)
+    _add_up(model, made)
+    for name, rows in given.tables.items():
+        made.tables[name] = overlay(made.tables[name], rows, given.fill.get(name, ()))
     return {name: _in_schema_order(model, name, columns) for name, columns in made.tables.items()}
 
 
@@ -72,57 +89,115 @@ class _Made:
         extras: numbers about each row.
         order: int64, where the engine's rows went.
         features: float32 ``(n_rows, d)``, what makes rows alike.
+        parents: by foreign key, the parent row of each row, int64, -1 for none.
     """
 
     tables: dict[str, dict[str, pa.Array]]
     extras: dict[str, dict[str, np.ndarray]]
     order: dict[str, np.ndarray]
     features: dict[str, np.ndarray]
+    parents: dict[ForeignKey, np.ndarray]
 
 
 def _decode(
     model: DatabaseModel, table: Table, generated: Generated, use: KeyUse, made: _Made,
-    late: dict[str, dict[ForeignKey, np.ndarray]], rng: np.random.Generator,
+    late: dict[str, dict[ForeignKey, np.ndarray]], given: GivenRows, rng: np.random.Generator,
 ) -> int:  # fmt: skip
     """Make one table; the number of drawn rows that found no parents."""
-    learned = model.tables[table.name]
+    learned, n_given = model.tables[table.name], given.count(table.name)
+    there, fill = given.tables.get(table.name), given.fill.get(table.name, ())
     ranks = generated.ranks[table.name]
     n_drawn = len(ranks)
     types = {column.name: arrow_type(column) for column in table.columns}
     keys = [key for key in use.edges if key.child == table.name]
-    parents = {}
-    for key in keys:
-        rows = generated.parents[edge_name(key)]
-        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
     ready = [key for key in keys if all(name in made.tables[key.parent] for name in key.parent_columns)]
-    stays = np.flatnonzero(_agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng))
+
+    def as_given(name: str, values: pa.Array) -> pa.Array:
+        return overlay({name: values}, there, fill)[name]
+
+    def decoded(ranks: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
+        return learned.codec.decode(ranks, types, whole=not given.tables, hold=as_given)
+
+    parents = _drawn_parents(model, table, generated, made, keys, ready, decoded, n_given)
+    agrees = _agree(model, table, use, {key: parents[key] for key in ready}, made, n_drawn, rng)
+    stays = np.flatnonzero(agrees | (np.arange(n_drawn) < n_given))
     ranks, n = ranks[stays], len(stays)
     parents = {key: rows[stays] for key, rows in parents.items()}
-    columns, extras = learned.codec.decode(ranks, types)
-    moved = _sorting(learned, columns, {edge_name(key): rows for key, rows in parents.items()}, n, table)
+    columns, extras = decoded(ranks)
+    made.parents.update(parents)
+    # Rows may be sorted by what rules bound.
+    columns = settle(model.rules_of(table.name), columns, table, _standing(model, made, ready), ranks, rng)
+    by_edge = {edge_name(key): rows for key, rows in parents.items()}
+    moved = np.arange(n) if n_given else _sorting(learned, columns, by_edge, n, table)
     take = pa.array(moved)
     columns = {name: array.take(take) for name, array in columns.items()}
     made.extras[table.name] = {name: values[moved] for name, values in extras.items()}
     marks = _marks_of(columns)
     columns = {name: _known(array, table.column(name), rng) for name, array in columns.items()}
-    columns |= _key_columns(table, {key: parents[key][moved] for key in ready}, made.tables, rng)
+    parents = {key: rows[moved] for key, rows in parents.items()}
+    made.parents.update(parents)
+    columns |= _key_columns(table, {key: parents[key] for key in ready}, made.tables, rng)
     if len(ready) < len(keys):
-        late[table.name] = {key: parents[key][moved] for key in keys}
-    columns |= _invent(model, table, columns, marks, n, rng)
-    columns |= _number(learned, columns, n, types)
-    unique = {name for names in unique_sets(table) for name in names}
-    drawn = [
-        name
-        for name, fate in model.fates[table.name].items()
-        if name in columns and (fate is Fate.MODELLED or (fate is Fate.FABRICATED and name not in unique))
-    ]
-    columns = satisfy_checks(columns, table, model.schema.dialect, drawn, ranks[moved])
-    made.tables[table.name] = _part_repeats(model, table, columns, rng)
+        late[table.name] = parents
+    columns |= _unlike(_invent(model, table, columns, marks, n, rng), learned, table, there, rng)
+    columns |= _number(model, table, columns, n, types, there)
+    made.tables[table.name] = _held(model, table.name, columns, ranks[moved], made, ready, given, rng)
     made.features[table.name] = ranks[moved]
     position = rng.integers(max(n, 1), size=n_drawn) if n else np.full(n_drawn, -1, np.int64)
     position[stays[moved]] = np.arange(n)
     made.order[table.name] = position
     return n_drawn - n
+
+
+def _drawn_parents(
+    model: DatabaseModel, table: Table, generated: Generated, made: _Made, keys: Collection[ForeignKey],
+    ready: Collection[ForeignKey], decoded: Callable[[np.ndarray], tuple[dict[str, pa.Array], Any]], n_given: int,
+) -> dict[ForeignKey, np.ndarray]:  # fmt: skip
+    """The parent row of each drawn row, int64, -1 for none; of the ready keys, one that leaves the row some value.
+
+    Args:
+        n_given: the first rows, which keep theirs.
+    """
+    parents = {}
+    for key in keys:
+        rows = generated.parents[edge_name(key)]
+        parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
+    bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in ready]
+    drawn = decoded(generated.ranks[table.name])[0] if bounds else {}
+    for key in {rule.key: None for rule in bounds}:
+        theirs = made.tables[key.parent]
+        free = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
+    return parents
+
+
+def _held(
+    model: DatabaseModel, name: str, columns: dict[str, pa.Array], features: np.ndarray, made: _Made,
+    keys: Collection[ForeignKey], given: GivenRows, rng: np.random.Generator,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """A table's columns held to what binds them; what that changed in given rows is theirs again."""
+    table, there, fill = model.schema.table(name), given.tables.get(name), given.fill.get(name, ())
+    columns = hold(model, table, overlay(columns, there, fill), features, _standing(model, made, keys), rng)
+    if there is None:
+        return columns
+    return tell_apart(model, table, overlay(columns, there, fill), rng, n_given=given.count(name))
+
+
+def _standing(model: DatabaseModel, made: _Made, keys: Collection[ForeignKey]) -> Parents:
+    """The parents of a table's rows under those of its keys that are there when the rows are made."""
+    return {key: (made.parents[key], made.tables[key.parent], model.schema.table(key.parent)) for key in keys}
+
+
+def _add_up(model: DatabaseModel, made: _Made) -> None:
+    """The columns that hold what children come to, grandchildren's first."""
+    order = model.schema.parents_first()
+    for rule in sorted(model.rules, key=lambda rule: -order.index(rule.table)):
+        if isinstance(rule, Total):
+            table, child = model.schema.table(rule.table), model.schema.table(rule.key.child)
+            n = len(made.features[rule.table])
+            made.tables[rule.table][rule.column] = add_up(
+                rule, table.column(rule.column), n, made.parents[rule.key], made.tables[child.name], child
+            )
 
 
 def _agree(
@@ -195,6 +270,9 @@ def _invent(
     """The columns that neither the engine nor a key tells: fabricated, shuffled, constant, null."""
     learned = model.tables[table.name]
     columns = fabricate_table(learned.fabricators, table, n, rng, given)
+    for name in [names[0] for names in unique_sets(table) if len(names) == 1 and names[0] in columns]:
+        draw = partial(fabricate, learned.fabricators[name], table.column(name), rng=rng)
+        columns[name] = allowed(columns[name], draw, table, name, model.schema.dialect)
     for mark, value in ((EMPTY_MARK, ""), (NULL_MARK, None)):  # a null is a null, empty or not
         for name in [name.removesuffix(mark) for name in marks if name.endswith(mark)]:
             columns[name] = pc.if_else(marks[name + mark], pa.scalar(value, columns[name].type), columns[name])
@@ -267,39 +345,48 @@ def _sorting(
 
 
 def _number(
-    learned: TableModel, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType]
-) -> dict[str, pa.Array]:
-    """The invented whole numbers of the key."""
+    model: DatabaseModel, table: Table, columns: Mapping[str, pa.Array], n: int, types: Mapping[str, pa.DataType],
+    given: pa.Table | None,
+) -> dict[str, pa.Array]:  # fmt: skip
+    """The invented whole numbers of the key, after those of given rows."""
     result = {}
-    for name, numbering in learned.numbering.items():
+    for name, numbering in model.tables[table.name].numbering.items():
         within = [c for c in numbering.within if c in columns]  # others are filled later
-        if within:
-            frame = pa.table({c: columns[c] for c in within}).to_pandas()
-            groups = frame.groupby(list(frame.columns), sort=False)
-            position = groups.cumcount().to_numpy() if len(frame) else np.arange(0)
+        frame = pa.table({c: columns[c] for c in within}).to_pandas() if within and n else None
+        if given is not None and given.num_rows:
+            kind = Kind.DATE if pa.types.is_date(types[name]) else Kind.INTEGER
+            numbers = number_on(numbering, to_numbers(given.column(name).combine_chunks(), kind), frame, n)
+            result[name] = Numbering(0, 1).at(numbers, types[name])
+        elif frame is not None:
+            positions = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy()
+            result[name] = numbering.at(positions, types[name])
         else:
-            position = np.arange(n)
-        numbers = pa.array(numbering.start + numbering.step * position, pa.int64())
-        # Arrow casts to dates from their days, and to short decimals from text only.
-        if pa.types.is_date(types[name]):
-            numbers = numbers.cast(pa.int32())
-        elif pa.types.is_decimal(types[name]):
-            numbers = numbers.cast(pa.string())
-        result[name] = numbers.cast(types[name])
+            result[name] = numbering.at(np.arange(n), types[name])
+            if table.primary_key == (name,):
+                more = lambda k, numbering=numbering, type_=types[name]: numbering.at(n + np.arange(k), type_)  # noqa: E731
+                found = allowed(result[name], more, table, name, model.schema.dialect)
+                result[name] = found.take(pc.sort_indices(found))
     return result
 
 
-def _part_repeats(
-    model: DatabaseModel, table: Table, columns: dict[str, pa.Array], rng: np.random.Generator
+def _unlike(
+    invented: dict[str, pa.Array], learned: TableModel, table: Table, given: pa.Table | None, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
-    """Uniqueness of keys that hold drawn columns; keys of parents only were parted when rows met."""
-    fates = model.fates[table.name]
-    for key in unique_sets(table):
-        changeable = [name for name in key if fates[name] is Fate.MODELLED]
-        changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
-        if changeable and all(name in columns for name in key):
-            columns = part_repeats(columns, key, changeable, rng, table=table.name)
-    return columns
+    """Invented values, in unique columns none that a given row has."""
+    if given is None or not given.num_rows:
+        return invented
+    for name in {names[0] for names in unique_sets(table) if len(names) == 1} & set(invented):
+        values, held = invented[name], given.column(name).combine_chunks().cast(invented[name].type)
+        taken = pc.and_(pc.is_in(values, held), values.is_valid())
+        if pc.any(taken).as_py() and name in learned.fabricators:
+            more = fabricate(learned.fabricators[name], table.column(name), len(values) + len(held), rng)
+            spare = more.filter(pc.invert(pc.is_in(more, pa.concat_arrays([held, values.cast(held.type)]))))
+            n = min(len(spare), pc.sum(taken).as_py())
+            rows = np.flatnonzero(taken.to_numpy(zero_copy_only=False))[:n]
+            take = np.arange(len(values))
+            take[rows] = len(values) + np.arange(n)
+            invented[name] = pa.concat_arrays([values, spare[:n].cast(values.type)]).take(pa.array(take))
+    return invented
 
 
 def _fill_late(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .columns.codec import Codes
+from .columns.codec import Codes, Known
 
-__all__ = ["Edge", "EncodedDatabase", "Generated"]
+__all__ = ["Edge", "EncodedDatabase", "Generated", "Given"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,25 @@ class Generated:
 
     ranks: Mapping[str, np.ndarray]
     parents: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows that are there before anything is drawn: each table's first ones, in the order they are given in.
+
+    The parents of given rows are given too, or kept.
+
+    Attributes:
+        known: by table with given rows, what is known of them.
+        parents: per edge whose child has given rows, int64 ``(n_given,)``, -1 for null.
+        n_rows: by table that is not kept, how many rows there are to be, the given ones among them; of tables that are
+            not named, as many as the groups of their parents hold.
+    """
+
+    known: Mapping[str, Known]
+    parents: Mapping[str, np.ndarray]
+    n_rows: Mapping[str, int]
+
+    def count(self, table: str) -> int:
+        """The table's given rows."""
+        return len(self.known[table]) if table in self.known else 0

@@ -71,6 +71,18 @@ class KeyUse:
     implied: tuple[ForeignKey, ...]
     filled: Mapping[ForeignKey, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
+    @property
+    def in_time(self) -> tuple[ForeignKey, ...]:
+        """The edges whose parents' columns stand when the child's rows are made: no opened key fills them later."""
+        late = {(key.child, name) for key, names in self.filled.items() for name in names}
+        while True:
+            edges = [key for key in self.edges if not any((key.parent, name) in late for name in key.parent_columns)]
+            filled = {(key.child, name) for key in edges for name in key.columns}
+            more = {(key.child, name) for key in self.edges if key not in edges for name in key.columns} - filled - late
+            if not more:
+                return tuple(edges)
+            late |= more
+
     def follows(self, table: str) -> dict[str, str]:
         """The table's columns whose values come from a parent, and that parent's name."""
         found = {

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from itertools import combinations
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +17,13 @@ from .columns.fabricate import learn_fabricator
 from .columns.numbers import NUMERIC_KINDS, learn_numbers, to_numbers
 from .columns.ranges import largest_integer
 from .config import Settings
+from .drift import take_profile
 from .encoded import Edge, EncodedDatabase
 from .engines import ENGINES
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
+from .integrity.rules.kinds import coded_together
 from .keys import KeyUse, parent_rows, use_keys
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate, Plan
@@ -33,9 +38,22 @@ _BY_CHANCE = 5.0  # rows in which two keys would meet in one parent, so that the
 
 
 def learn(
-    plan: Plan, read: Callable[[str], pa.Table], settings: Settings, *, progress: Progress = QUIET
+    plan: Plan,
+    read: Callable[[str], pa.Table],
+    settings: Settings,
+    *,
+    progress: Progress = QUIET,
+    earlier: DatabaseModel | None = None,
+    added: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    unfinished: Path | None = None,
 ) -> DatabaseModel:
     """Learn a database whose rows ``read`` gives by table.
+
+    Args:
+        earlier: a model of the same database at another time: what it knows is kept as far as it fits, and training
+            goes on from its weights.
+        added: by table the columns that came after the first fit, which the model remembers.
+        unfinished: a folder with the networks of a fit that died, and for those of this one.
 
     Raises:
         SchemaError: the plan names an obstacle, or rows refer to a table that is empty.
@@ -48,7 +66,8 @@ def learn(
         parents = {key: _real_parents(schema, key, read, progress) for key in (*use.edges, *use.opened)}
         data = {name: _table_data(plan, name, read(name), use, parents, settings) for name in schema.parents_first()}
         edges = [(key.child, key.parent, parents[key]) for key in use.edges]
-        codecs = learn_codecs(data, edges)
+        known = {name: table.codec for name, table in earlier.tables.items()} if earlier else {}
+        codecs = learn_codecs(data, edges, known)
         tables = {}
         for name in data:
             tables[name] = _table_model(plan, schema.table(name), read(name), codecs[name][0], use, parents, settings)
@@ -70,8 +89,15 @@ def learn(
     }
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
-    engine = ENGINES[settings.engine].fit(database, settings, progress=progress)
-    return DatabaseModel(schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents))
+    engine = ENGINES[settings.engine].fit(
+        database, settings, progress=progress, earlier=earlier.engine if earlier else None, unfinished=unfinished
+    )
+    return DatabaseModel(
+        schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents),
+        plan.rules, take_profile(plan, read, settings.rare_in),
+        earlier.fitted_at if earlier else datetime.now(UTC).isoformat(timespec="seconds"),
+        dict(added),
+    )  # fmt: skip
 
 
 def _real_parents(
@@ -169,7 +195,7 @@ def _table_data(
                 extras[edge_name(key) + DEPTH_MARK] = depth
     table = pa.table(arrays) if arrays else rows.select([])
     rare = {c.name: settings.rare_in(name, c.name) for c in plan.of(name, Fate.MODELLED) if c.kind not in _OPEN}
-    return TableData(table, columns, extras, rare)
+    return TableData(table, columns, extras, rare, coded_together(plan.rules, name))
 
 
 _OPEN = frozenset({Kind.BOOLEAN, Kind.ENUM})  # what their values may be is in the schema for all to see

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from .columns.codec import TableCodec
 from .columns.fabricate import Fabricator
 from .config import Settings
+from .drift import Profile
 from .engines import EngineModel
 from .integrity.opened import Opened
+from .integrity.rules.kinds import Rule
 from .plan import Fate
 from .schema import ForeignKey, Schema, Table
 
@@ -45,6 +48,16 @@ class Numbering:
     step: int
     within: tuple[str, ...] = ()
 
+    def at(self, positions: np.ndarray, type_: pa.DataType) -> pa.Array:
+        """The numbers at these positions, int64 from 0, in a type of whole numbers or of dates."""
+        numbers = pa.array(self.start + self.step * positions, pa.int64())
+        # Arrow casts to dates from their days, and to short decimals from text only.
+        if pa.types.is_date(type_):
+            numbers = numbers.cast(pa.int32())
+        elif pa.types.is_decimal(type_):
+            numbers = numbers.cast(pa.string())
+        return numbers.cast(type_)
+
 
 @dataclass(frozen=True)
 class TableModel:
@@ -71,6 +84,10 @@ class DatabaseModel:
         kept: rows of the tables that are copied: their kept columns, and where others are null (`NULL_MARK`).
         opened: by the foreign key's name (`edge_name`).
         apart: pairs of foreign keys (`edge_name`) to one parent that no real row lets refer to the same row.
+        rules: between columns, each after those that make its columns.
+        profile: what the source was like, to see later whether it has moved.
+        fitted_at: when it was learned from nothing, in RFC 3339; what goes on from there keeps the time.
+        added: by table the columns that came after that; none of them is copied unless the user says so.
     """
 
     schema: Schema
@@ -82,6 +99,14 @@ class DatabaseModel:
     opened: Mapping[str, Opened]
     engine: EngineModel
     apart: tuple[tuple[str, str], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    profile: Profile | None = None
+    fitted_at: str = ""
+    added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def rules_of(self, table: str) -> list[Rule]:
+        """Those about columns of a table."""
+        return [rule for rule in self.rules if rule.table == table]
 
 
 def edge_name(key: ForeignKey) -> str:

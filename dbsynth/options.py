@@ -8,9 +8,13 @@ from typing import Any
 
 import click
 
+from .errors import ConfigError
 from .secrecy import expand_variables
 
-__all__ = ["CONFIG", "HOLDOUT", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "SETTINGS", "Command", "Group", "Url"]
+__all__ = [
+    "COMPLETE", "CONFIG", "GIVEN", "HOLDOUT", "JOB", "KEPT", "OUTPUT", "QUIET", "REPLACE", "REPORT", "RUN", "SETTINGS",
+    "THRESHOLDS", "Command", "Group", "Url",
+]  # fmt: skip
 
 
 class Url(click.ParamType):
@@ -23,6 +27,8 @@ class Url(click.ParamType):
             url = expand_variables(value)
         except KeyError as error:
             self.fail(f"the environment variable {error.args[0]} is not set", param, ctx)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
         if "://" not in url:
             expected = "postgresql://user@host/database, mysql://user@host/database or sqlite:///file.db"
             self.fail(f"that is not a database URL; expected {expected}", param, ctx)
@@ -128,6 +134,8 @@ SETTINGS = [
     _option(_ROWS, "--scale", type=float, help="Synthetic rows for each real row. [1.0]"),
     _option(_ROWS, "--rare", type=int,
             help="Values that fewer rows than this hold do not come through; 1 lets all through. [5]"),
+    _option(_ROWS, "--rules/--no-rules", default=None,
+            help="Rules between columns that every real row obeys hold in synthetic rows, too. [rules]"),
     _option(_ROWS, "--virtual-fk", multiple=True, metavar="CHILD.COL=PARENT.COL",
             help="A relation that the database does not declare; child.a,b=parent.x,y for two columns."),
     _option(_ROWS, "--ddl", type=click.Choice(["tables", "native"]),
@@ -151,7 +159,7 @@ SETTINGS = [
             help="Numbers of children drawn jointly, with labels to meet by; or for each key alone. [shapes]"),
     _option(_GRAPH, "--fan-out", type=_Widths(), help="Children of a row that are heard, hop by hop. [8,0]"),
     _option(_GRAPH, "--width", type=int, help="Numbers in which a neighbour's row is heard. [64]"),
-    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [100]"),
+    _option(_GRAPH, "--epochs", type=int, help="Most times that training comes back to a row. [30]"),
     _option(_DIFFUSION, "--noise", type=click.Choice(["continuous", "discrete"]), help="Noise levels. [continuous]"),
     _option(_DIFFUSION, "--n-steps", type=int, help="Steps of the sampler. [16]"),
     _option(_DIFFUSION, "--layers", type=_Widths(), help="Widths of the denoiser's layers. [128,128,128]"),
@@ -176,10 +184,40 @@ OUTPUT = [
 ]  # fmt: skip
 REPORT = click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
                        help="Write the comparison as one HTML page, pictures and all.")  # fmt: skip
+JOB = [
+    click.option("--refit", is_flag=True, help="Learn from nothing, whatever the bundle holds; also a changed schema."),
+    click.option("--bundle", type=click.Path(path_type=Path), metavar="FOLDER", help="Where what was learned is kept."),
+    click.option("--max-age", metavar="TIME", help="Learn a bundle older than that from nothing: 30d, 4w."),
+]
+RUN = [
+    click.option("--deadline", metavar="TIME",
+                 help="Stop, and leave the target as it was, if the rows are not in it by then: 45m, 1h30m."),
+    click.option("--metrics", type=click.Path(path_type=Path), metavar="FILE.prom",
+                 help="Write the run's figures in Prometheus' text format."),
+]
+THRESHOLDS = [
+    click.option("--fail-under", multiple=True, metavar="MEASURE=NUMBER",
+                 help="End with status 4 if this measure is lower, as avg_2way=90; repeat it for more."),
+    click.option("--fail-over", multiple=True, metavar="MEASURE=NUMBER",
+                 help="End with status 4 if this measure is higher, as mia_auc=0.55; repeat it for more."),
+]
 HOLDOUT = 0.05
 _WAYS = ["swap", "in-place"]
 REPLACE = [
     click.option("--replace", type=click.Choice(_WAYS), metavar="[in-place]",
                  help="Replace the rows of a target that is not empty: new tables are built beside the old ones and "
                       "take their place at once; or, in-place, in the same tables, where no new ones may be made."),
+]  # fmt: skip
+GIVEN = [
+    click.option("--given", multiple=True, metavar="TABLE",
+                 help="Take the rows of this table, and of those it refers to, as they are; repeat it for more."),
+    click.option("--given-from", type=Url(), metavar="URL", help="The database that has these rows."),
+]  # fmt: skip
+COMPLETE = [
+    click.option("--fill", multiple=True, metavar="TABLE.COLUMN",
+                 help="Fill the nulls of this column, or of all columns of a TABLE; repeat it for more."),
+    click.option("--rows", multiple=True, metavar="TABLE=N",
+                 help="Add rows to this table until it has N; without N, as many as the bundle has seen."),
+    click.option("--bundle", type=click.Path(path_type=Path),
+                 help="What fills and adds; else it is learned from the source."),
 ]  # fmt: skip

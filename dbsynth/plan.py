@@ -9,18 +9,25 @@ personal data, and of these not the columns that nothing is known of. The user's
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .columns.fabricate import fabricate, learn_fabricator
 from .columns.numbers import NUMERIC_KINDS
 from .columns.personal import is_about_people, recognise
 from .config import Settings
 from .decisions import common_values, objection, unknown_names
 from .errors import ConfigError, SchemaError
+from .integrity.allowed import allowed, own_checks
+from .integrity.checks import named_together, orders_in, tied_columns
+from .integrity.rules.find import Roles, find_rules
+from .integrity.rules.kinds import Copy, Formula, Rule, Total, to_json
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
 
@@ -32,6 +39,7 @@ _MAX_CATEGORIES = 500
 _ROWS_PER_CATEGORY = 5  # of a text column with many values; a few values may be rarer
 _FEW_CATEGORIES = 50
 _COMMON = 0.5  # least share of a text column's rows whose values are not rare
+_TRIED = 50  # unique values invented to see whether CHECKs take them
 _LABEL = 60  # most characters of a lookup table's texts on average; longer ones say who knows what
 # Personal, but modelled where values are few.
 _MODELLED_ANYWAY = frozenset({"city", "postcode", "company", "latitude", "longitude", "date_of_birth"})
@@ -47,6 +55,7 @@ class Fate(StrEnum):
     GENERATED = "generated"  # computed by the server
     CONSTANT = "constant"  # one value in every row
     NULL = "null"  # null in every row
+    COMPUTED = "computed"  # fixed by other columns, by a rule that every real row obeys
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Plan:
         notes: what a user may want to know.
         real_values: where real values come through because the user says so, beyond kept tables.
         losses: what a target does not get.
+        rules: between columns, which every real row obeys and every synthetic row will.
     """
 
     schema: Schema
@@ -81,6 +91,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     real_values: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def of(self, table: str, fate: Fate) -> list[Column]:
         """The table's columns of this fate."""
@@ -103,6 +114,7 @@ class Plan:
             "notes": list(self.notes),
             "real_values": list(self.real_values),
             "losses": list(self.losses),
+            "rules": [to_json(rule) for rule in self.rules],
         }
 
 
@@ -140,7 +152,41 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
     if wrong:
         raise ConfigError(settings.said_in + "; ".join(wrong))
     real = tuple(_real_values(schema, read, columns, kept, settings))
-    return Plan(schema, rows, tuple(columns), kept, _obstacles(schema, kept), _notes(schema, rows), real)
+    obstacles = _obstacles(schema, kept) or tuple(_refused_inventions(schema, read, columns, kept, settings))
+    notes = (*_notes(schema, rows), *_beyond_repair(schema, columns, kept))
+    plan = Plan(schema, rows, tuple(columns), kept, obstacles, notes, real)
+    return _with_rules(plan, read, settings) if settings.rules and not plan.obstacles else plan
+
+
+def _with_rules(plan: Plan, read: Callable[[str], pa.Table], settings: Settings) -> Plan:
+    """The plan with the rules between columns; what they fix is computed, or invented where they copy what is."""
+    roles = {table.name: _roles(plan, table, read(table.name), settings) for table in plan.schema.tables}
+    rules = find_rules(plan.schema, read, roles, use_keys(plan.schema, plan.kept).in_time)
+    by_name = {(c.table, c.column): c for c in plan.columns}
+    for rule in rules:  # parents first
+        at = rule.table, rule.column
+        if isinstance(rule, Copy):
+            source = by_name[rule.key.parent if rule.key else rule.table, rule.other].fate
+            invented = source is Fate.FABRICATED
+            by_name[at] = replace(by_name[at], fate=source if invented else Fate.COMPUTED, why=rule.text)
+        elif isinstance(rule, (Formula, Total)):
+            by_name[at] = replace(by_name[at], fate=Fate.COMPUTED, why=rule.text)
+    return replace(plan, rules=rules, columns=tuple(by_name[c.table, c.column] for c in plan.columns))
+
+
+def _roles(plan: Plan, table: Table, rows: pa.Table, settings: Settings) -> Roles:
+    if table.name in plan.kept:
+        return Roles(plan.of(table.name, Fate.KEPT), is_kept=True)
+    drawn, fabricated = plan.of(table.name, Fate.MODELLED), plan.of(table.name, Fate.FABRICATED)
+    unique = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
+    free = [column.name for column in (*drawn, *fabricated)
+            if column.name not in unique and settings.decision(table.name, column.name) is None]  # fmt: skip
+    columns = {name: rows.column(name).combine_chunks() for name in rows.column_names}
+    dialect = plan.schema.dialect
+    return Roles(
+        [*drawn, *fabricated], [column.name for column in drawn], free, tied_columns(table, columns, dialect),
+        orders_in(table, dialect), {column.name: settings.rare_in(table.name, column.name) for column in drawn},
+    )  # fmt: skip
 
 
 def _decided(table: Table, column: Column, settings: Settings) -> tuple[Fate, str] | None:
@@ -175,6 +221,49 @@ def _obstacles(schema: Schema, kept: Mapping[str, str]) -> tuple[str, ...]:
                     f"keep the table (--keep {table.name}), or drop the constraint in the source"
                 )
     return tuple(obstacles)
+
+
+def _refused_inventions(
+    schema: Schema, read: Callable[[str], pa.Table], columns: Iterable[ColumnPlan], kept: Collection[str],
+    settings: Settings,
+) -> Iterator[str]:  # fmt: skip
+    """A line for each unique column that a CHECK binds and that no values can be invented for."""
+    for c in columns:
+        table, column = schema.table(c.table), schema.table(c.table).column(c.column)
+        unique = c.column in {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
+        if c.table in kept or not own_checks(table, c.column, schema.dialect):
+            continue
+        real = read(c.table).column(c.column).combine_chunks()
+        decision = settings.decision(c.table, c.column)
+        told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
+        if c.fate is Fate.FABRICATED and unique:
+            invent = partial(fabricate, learn_fabricator(c.table, column, real, unique=True, **told), column)
+        elif c.fate is Fate.KEY and table.primary_key == (c.column,) and column.kind is Kind.INTEGER:
+            first = pc.min(real).as_py() or 1
+            invent = lambda n, rng, first=first: pa.array(first + np.arange(n))  # noqa: E731
+        else:
+            continue
+        n = min(len(real), _TRIED)
+        try:
+            allowed(invent(n, np.random.default_rng(0)), lambda k, of=invent, n=n: of(n + k, np.random.default_rng(1)),
+                    table, c.column, schema.dialect)  # fmt: skip
+        except SchemaError as error:
+            yield str(error)
+
+
+def _beyond_repair(schema: Schema, columns: Iterable[ColumnPlan], kept: Collection[str]) -> Iterator[str]:
+    """A line for each CHECK over keys and unique inventions alone: a row that breaks it cannot be made to keep it."""
+    of = {(c.table, c.column): c.fate for c in columns}
+    for table in schema.tables:
+        unique = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
+        for check, names in zip(table.checks, named_together(table, schema.dialect), strict=True):
+            fates = {of.get((table.name, name)) for name in names}
+            fixed = fates == {Fate.KEY} or (fates <= {Fate.KEY, Fate.FABRICATED} and names <= unique)
+            if table.name not in kept and fixed and len(names) > 1:
+                yield (
+                    f"CHECK {check.name!r} of table {table.name} is about keys and invented values alone: if synthetic "
+                    f"rows break it, the run ends with an error; then keep the table (--keep {table.name})"
+                )
 
 
 def _notes(schema: Schema, rows: Mapping[str, int]) -> tuple[str, ...]:

@@ -17,9 +17,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import IO, Any, Protocol
 
-__all__ = ["QUIET", "Advance", "Bars", "JsonLines", "Lines", "Progress", "Quiet", "make_progress"]
+from .errors import DeadlineError
+
+__all__ = ["QUIET", "Advance", "Bars", "Deadline", "JsonLines", "Lines", "Progress", "Quiet", "make_progress", "now"]
 
 
 class Advance(Protocol):
@@ -40,14 +43,20 @@ class Progress(Protocol):
         ...
 
 
-def make_progress(*, quiet: bool = False, as_json: bool = False, file: IO[str] | None = None) -> Progress:
-    """What fits ``file`` (None: stderr): nothing, JSON lines, bars on a terminal, plain lines elsewhere."""
+def make_progress(
+    *, quiet: bool = False, as_json: bool = False, file: IO[str] | None = None, run: str | None = None
+) -> Progress:
+    """What fits ``file`` (None: stderr): nothing, JSON lines, bars on a terminal, plain lines elsewhere.
+
+    Args:
+        run: the run's id; lines then begin with the time and with it, JSON lines have it as `run`.
+    """
     file = sys.stderr if file is None else file
     if quiet:
         return QUIET
     if as_json:
-        return JsonLines(file)
-    return Bars(file) if file.isatty() else Lines(file)
+        return JsonLines(file, run)
+    return Bars(file) if file.isatty() else Lines(file, run)
 
 
 class Quiet:
@@ -66,6 +75,39 @@ def _ignore(count: int = 1, /) -> None:
 
 
 QUIET = Quiet()
+
+
+class Deadline:
+    """Tells another listener what it hears, and ends the job once the time is up: at its next step or stage.
+
+    Args:
+        seconds: from now on.
+    """
+
+    def __init__(self, progress: Progress, seconds: float) -> None:
+        self._progress, self._seconds, self._end = progress, seconds, time.monotonic() + seconds
+
+    def check(self, before: str) -> None:
+        """Raise DeadlineError if the time is up."""
+        if time.monotonic() >= self._end:
+            raise DeadlineError(
+                f"the deadline of {show_seconds(self._seconds)} passed before {before}; the target is as it was. What "
+                "was learned is taken up by the next run; give it more time, or fewer iterations"
+            )
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> Iterator[Advance]:
+        self.check(name)
+        with self._progress.stage(name, total, unit) as advance:
+
+            def checked(count: int = 1, /) -> None:
+                advance(count)
+                self.check(f"{name} was done")
+
+            yield checked
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
 
 
 class _Stage:
@@ -138,8 +180,8 @@ class Lines:
     interval = 10.0  # seconds
     brief = 0.3  # seconds; a stage shorter than this leaves no line
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, file: IO[str], run: str | None = None) -> None:
+        self._file, self._run = file, run
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "") -> Iterator[Advance]:
@@ -155,16 +197,17 @@ class Lines:
             self.note(f"{name}: {state.summary()}")
 
     def note(self, text: str) -> None:
-        print(text, file=self._file, flush=True)
+        when = f"{now()} {self._run} " if self._run else ""
+        print(when + _printable(text), file=self._file, flush=True)
 
 
 class JsonLines:
-    """One JSON object a line: `start`, at most one `progress` a second, `done`, and `note`."""
+    """One JSON object a line: `start`, at most one `progress` a second, `done`, and `note`; all of one run."""
 
     interval = 1.0  # seconds
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, file: IO[str], run: str | None = None) -> None:
+        self._file, self._run = file, {"run": run} if run else {}
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "") -> Iterator[Advance]:
@@ -183,7 +226,12 @@ class JsonLines:
         self._write(event="note", text=text)
 
     def _write(self, **event: Any) -> None:
-        print(json.dumps(event), file=self._file, flush=True)
+        print(json.dumps({"time": now(), **self._run, **event}), file=self._file, flush=True)
+
+
+def now() -> str:
+    """The time in RFC 3339, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Bars:

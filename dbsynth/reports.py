@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .quality.evaluation import Evaluation
 
-__all__ = ["Clock", "FitReport", "Report", "TableReport"]
+__all__ = ["Clock", "FitReport", "RefreshReport", "Report", "TableReport"]
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,28 @@ class Report:
             return None
         return {name: item.score for name, item in self.evaluation.summary.items()}
 
+    def with_evaluation(self, evaluation: Evaluation | None) -> Report:
+        return replace(self, evaluation=evaluation)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for `json.dumps`."""
         evaluation = None if self.evaluation is None else self.evaluation.to_json()
         parts = {name: value for name, value in self.__dict__.items() if name != "evaluation"}
         return {**_plain(parts), "evaluation": evaluation}
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """What a run of a job did, and the database that came of it."""
+
+    run: str
+    action: str
+    why: tuple[str, ...]
+    report: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for `json.dumps`."""
+        return {"run": self.run, "action": self.action, "why": list(self.why), **self.report.to_json()}
 
 
 def _plain(parts: Mapping[str, Any]) -> dict[str, Any]:

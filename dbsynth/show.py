@@ -17,18 +17,19 @@ from rich.text import Text
 from .progress import show_seconds
 from .quality.glossary import PRIVACY, show_number, term
 from .quality.verdict import verdict
+from .secrecy import printable
 
 if TYPE_CHECKING:
-    from .jobs import FitReport, Plan, Report
+    from .jobs import FitReport, Outlook, Plan, RefreshReport, Report
     from .quality.evaluation import Evaluation
     from .quality.items import Item
     from .schema import ForeignKey
 
-__all__ = ["as_json", "evaluation", "fit_report", "plan", "report"]
+__all__ = ["as_json", "evaluation", "fit_report", "outlook", "plan", "refresh_report", "report", "runs"]
 
 _FATES = {
     "key": "cyan", "modelled": "green", "fabricated": "magenta", "kept": "yellow",
-    "generated": "blue", "null": "dim", "constant": "dim",
+    "generated": "blue", "computed": "blue", "null": "dim", "constant": "dim",
 }  # fmt: skip
 
 def as_json(result: Any) -> None:
@@ -41,10 +42,65 @@ def plan(plan: Plan) -> None:
     page = _Page()
     _section(page, "Tables", _tables_of_plan(plan))
     _section(page, "Columns", _columns_of_plan(plan))
+    if plan.rules:
+        _section(page, "Rules that every real row obeys, and every synthetic row will", _rules_of_plan(plan))
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
     _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
+
+
+def outlook(outlook: Outlook) -> None:
+    """What a run would do, and why."""
+    page = _Page()
+    style = {"generate": "green", "stop": "red"}.get(outlook.action, "yellow")
+    page.print(Text.assemble(("A run would ", "bold"), (_ACTIONS[outlook.action], style)))
+    _list(page, "", outlook.why)
+    if outlook.plan is not None:
+        _section(page, "Tables", _tables_of_plan(outlook.plan))
+        _list(page, "REAL VALUES COME THROUGH, because you said so", outlook.plan.real_values, style="bold red")
+    moved = [str(drift) for drift in outlook.drift[:_MOST_DRIFT]]
+    _list(page, "What moved farthest since it was learned", moved)
+    _list(page, "Look at this", outlook.notes, style="yellow")
+    new = [f"{c.table}.{c.column}: {c.fate}, {c.why}" for c in outlook.new_columns]
+    _list(page, "What becomes of new columns", new)
+    _list(page, "What stands in the way", outlook.obstacles or ["nothing"],
+          style="red" if outlook.obstacles else "green")  # fmt: skip
+
+
+_MOST_DRIFT = 10
+_ACTIONS = {
+    "fit": "learn from nothing, then write the target",
+    "warm start": "go on learning from what the bundle holds, then write the target",
+    "generate": "learn nothing, and write the target from the bundle",
+    "stop": "stop: somebody has to decide first",
+}
+
+
+def refresh_report(done: RefreshReport) -> None:
+    """What a run did, and the database that came of it."""
+    page = _Page()
+    page.print(_text(f"Run {done.run}: {done.action}", style="bold"))
+    _list(page, "Why", done.why)
+    report(done.report)
+
+
+def runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """A line for each run, or all that is known of them."""
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    table = _table("Run", "Ended", "Status", "Did", "Seed", "Rows", "Avg 2-way", "Took", "Said",
+                   numbers=["Status", "Seed", "Rows", "Avg 2-way"])  # fmt: skip
+    for run in found:
+        scores, rows = run.get("scores") or {}, run.get("rows") or {}
+        table.add_row(*(_text(str(word)) for word in (
+            run["run"], run.get("ended"), run.get("status"), run.get("action") or "", run.get("seed"),
+            f"{sum(rows.values()):,}" if rows else "",
+            f"{scores['avg 2-way']:.1f}" if scores.get("avg 2-way") is not None else "",
+            show_seconds(sum((run.get("seconds") or {}).values())), run.get("error") or "",
+        )))  # fmt: skip
+    _Page().print(table)
 
 
 def fit_report(report: FitReport) -> None:
@@ -72,7 +128,7 @@ def evaluation(evaluation: Evaluation) -> None:
     _evaluation(page, evaluation)
     _list(page, "Notes", evaluation.notes)
     seconds = evaluation.about["seconds"]
-    page.print(Text(f"Seed {evaluation.about['seed']}; {_times(seconds)}", style="dim"))
+    page.print(_text(f"Seed {evaluation.about['seed']}; {_times(seconds)}", style="dim"))
 
 
 def _evaluation(page: _Page, evaluation: Evaluation) -> None:
@@ -97,6 +153,11 @@ class _Page:
             print(line.rstrip())
 
 
+def _text(content: str, style: str = "") -> Text:
+    """Words that may hold a name of a schema, which must not steer the terminal."""
+    return Text(printable(content), style=style)
+
+
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
@@ -105,16 +166,17 @@ def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
 
 
 def _section(page: _Page, title: str, table: Table) -> None:
-    page.print(Text(title, style="bold"))
+    page.print(_text(title, style="bold"))
     page.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
 def _list(page: _Page, title: str, lines: Iterable[str], style: str = "") -> None:
     grid = Table.grid(padding=(0, 1))
     for line in lines:
-        grid.add_row("  -", Text(line, style=style))
+        grid.add_row("  -", _text(line, style=style))
     if grid.row_count:
-        page.print(Text(title, style="bold"))
+        if title:
+            page.print(_text(title, style="bold"))
         page.print(Padding(grid, (0, 0, 1, 0), expand=False))
 
 
@@ -122,7 +184,8 @@ def _tables_of_plan(plan: Plan) -> Table:
     table = _table("Table", "Rows", "Fate", "Refers to", numbers=["Rows"])
     for entry in plan.schema.tables:
         keys = "\n".join(_key(key) for key in plan.schema.foreign_keys_of(entry.name))
-        table.add_row(Text(entry.name), f"{plan.rows[entry.name]:,}", _table_fate(entry.name in plan.kept), Text(keys))
+        fate = _table_fate(entry.name in plan.kept)
+        table.add_row(_text(entry.name), f"{plan.rows[entry.name]:,}", fate, _text(keys))
     return table
 
 
@@ -131,32 +194,39 @@ def _columns_of_plan(plan: Plan) -> Table:
     for name, columns in groupby(plan.columns, key=lambda column: column.table):
         columns = list(columns)
         if name in plan.kept and all(column.fate in ("kept", "generated") for column in columns):
-            table.add_row(Text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
+            table.add_row(_text(name, style="bold"), "", _fate("kept"), "all columns, as they are")
             continue
-        table.add_row(Text(name, style="bold"))
+        table.add_row(_text(name, style="bold"))
         for column in columns:
-            table.add_row(Text(f"  {column.column}"), column.kind, _fate(column.fate), Text(column.why))
+            table.add_row(_text(f"  {column.column}"), column.kind, _fate(column.fate), _text(column.why))
+    return table
+
+
+def _rules_of_plan(plan: Plan) -> Table:
+    table = _table("Table", "Rule")
+    for name, rules in groupby(sorted(plan.rules, key=lambda rule: rule.table), key=lambda rule: rule.table):
+        table.add_row(Text(name), Text("\n".join(rule.text for rule in rules)))
     return table
 
 
 def _tables_of_report(report: Report) -> Table:
     table = _table("Table", "Real", "Synthetic", "Fate", numbers=["Real", "Synthetic"])
     for entry in report.tables:
-        table.add_row(Text(entry.name), f"{entry.real_rows:,}", f"{entry.rows:,}", _fate(entry.fate))
+        table.add_row(_text(entry.name), f"{entry.real_rows:,}", f"{entry.rows:,}", _fate(entry.fate))
     return table
 
 
 def _rows_learned(report: FitReport) -> Table:
     table = _table("Table", "Rows", numbers=["Rows"])
     for name, rows in report.rows.items():
-        table.add_row(Text(name), f"{rows:,}")
+        table.add_row(_text(name), f"{rows:,}")
     return table
 
 
 def _agree_rates(report: FitReport) -> Table:
     table = _table("Foreign key", "Rate", numbers=["Rate"])
     for name, rate in report.agree_rates.items():
-        table.add_row(Text(str(name)), f"{100 * rate:.1f}")
+        table.add_row(_text(str(name)), f"{100 * rate:.1f}")
     return table
 
 
@@ -167,12 +237,12 @@ def _figures(items: Iterable[Item]) -> Table:
             continue
         words = term(item.measure)
         figures = (show_number(number, words.unit) for number in (item.score, item.reference, words.best))
-        table.add_row(item.measure, *figures, Text(words.meaning))
+        table.add_row(item.measure, *figures, _text(words.meaning))
     return table
 
 
 def _closing(page: _Page, report: Report | FitReport) -> None:
-    page.print(Text(f"Seed {report.seed}; {_times(report.seconds)}", style="dim"))
+    page.print(_text(f"Seed {report.seed}; {_times(report.seconds)}", style="dim"))
     where = getattr(report, "target", None) or getattr(report, "bundle", "")
     page.print(Text.assemble("Written to ", (str(where), "bold")))
 
@@ -188,7 +258,7 @@ def _key(key: ForeignKey) -> str:
 
 
 def _fate(fate: str) -> Text:
-    return Text(fate, style=_FATES.get(fate, ""))
+    return _text(fate, style=_FATES.get(fate, ""))
 
 
 def _table_fate(is_kept: bool) -> Text:

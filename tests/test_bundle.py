@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -168,6 +169,56 @@ def test_a_model_that_is_none(text: str, bundle: Path) -> None:
     del manifest["files"]["model.json"]
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError):
+        load_bundle(bundle)
+
+
+def _rewritten(bundle: Path, change: Callable[[str], str]) -> None:
+    """The bundle with another model in it, its manifest made to agree."""
+    text = change((bundle / "model.json").read_text())
+    (bundle / "model.json").write_text(text)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["model.json"] = hashlib.sha256(text.encode()).hexdigest()
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"layers": [16]', '"layers": [1000000000]'),
+        lambda text: text.replace('"layers": [16]', f'"layers": [{", ".join(["16"] * 1000)}]'),
+        lambda text: text.replace('"n_variables": ', '"n_variables": 99999999'),
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"$": "Fabricator"', '"$": "subprocess.Popen"'),
+        lambda text: text.replace('"kept-0.arrow"', '"../../../../etc/passwd"'),
+    ],
+    ids=["wide", "deep", "many variables", "nested", "another class", "another file"],
+)
+def test_a_bundle_from_a_stranger(change: Callable[[str], str], bundle: Path) -> None:
+    """It builds no other class, opens no other file, and takes no memory that its files do not have."""
+    before = (bundle / "model.json").read_text()
+    _rewritten(bundle, change)
+    assert (bundle / "model.json").read_text() != before
+    with pytest.raises(BundleError):
+        load_bundle(bundle)
+
+
+def test_a_kept_table_that_swells(bundle: Path) -> None:
+    """A few compressed bytes that would be gigabytes of rows."""
+    rows = pa.table({"id": pa.array([0] * 3_000_000)})
+    with pa.ipc.new_file(bundle / "kept-0.arrow", rows.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as w:
+        w.write_table(rows, max_chunksize=100_000)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["kept-0.arrow"] = hashlib.sha256((bundle / "kept-0.arrow").read_bytes()).hexdigest()
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="larger inside"):
+        load_bundle(bundle)
+
+
+def test_a_link_is_no_file_of_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    """It leads outside."""
+    (bundle / "model.json").rename(tmp_path / "elsewhere.json")
+    (bundle / "model.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(BundleError, match="damaged"):
         load_bundle(bundle)
 
 

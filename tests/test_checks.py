@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbsynth.errors import SchemaError
+from dbsynth.integrity.allowed import allowed
 from dbsynth.integrity.checks import broken_rows, satisfy_checks
 from dbsynth.schema import Check, Column, Kind, Table
 
@@ -120,3 +121,18 @@ def test_no_rows_and_no_features() -> None:
     columns = columns_of([1, 5], [2, 3], ["a", "b"])
     repaired = satisfy_checks(columns, table("low <= high"), "sqlite", ["low", "high"], np.empty((2, 0)))
     assert repaired["high"].to_pylist() == [2, 2]
+
+
+def test_invented_values_that_a_check_refuses_give_way() -> None:
+    """To others that it takes; none comes twice, and what it takes stays."""
+    drawn = iter([pa.array([2, 3, 6, 8, 9, 11, 12]), pa.array(range(100, 130))])
+    thing = Table("t", (Column("n", Kind.INTEGER, "int"),), checks=(Check("even", "n % 2 = 0"),))
+    made = allowed(pa.array([1, 2, 3, 4]), lambda k: next(drawn), thing, "n", "sqlite").to_pylist()
+    assert made == [6, 2, 8, 4]
+
+
+def test_invented_values_that_no_draw_makes_right_are_named() -> None:
+    """With the CHECK and the way out."""
+    thing = Table("t", (Column("n", Kind.INTEGER, "int"),), checks=(Check("even", "n % 2 = 0"),))
+    with pytest.raises(SchemaError, match=r"'n' satisfy CHECK 'even'.*pattern"):
+        allowed(pa.array([1, 2]), lambda k: pa.array(2 * np.arange(k) + 1), thing, "n", "sqlite")

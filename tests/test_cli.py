@@ -114,7 +114,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
     status, out, _ = run()
     assert status == 0
     assert re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE) == [
-        "inspect", "fit", "generate", "clone", "evaluate", "demo",
+        "inspect", "fit", "generate", "clone", "complete", "evaluate", "init", "plan", "refresh", "runs", "demo",
     ]  # fmt: skip
 
 
@@ -142,11 +142,11 @@ def test_the_help_tells_the_choices_and_the_default(name: str) -> None:
     shown = re.search(r"\[([^]]*)\]$", option.help or "")
     default: Any = field.default
     if isinstance(default, bool):
-        default = name if default else f"no-{name}"
+        default = name if default else f"no-{name}" if option.secondary_opts else "off"
     elif isinstance(default, tuple):
         default = ",".join(map(str, default))
     assert shown is not None
-    assert shown[1] == str(default)
+    assert default is None or shown[1] == str(default)
 
 
 def test_options_win_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:

@@ -77,10 +77,11 @@ def test_readme_python_runs(block: str, capsys: pytest.CaptureFixture[str]) -> N
 def _commands() -> Iterator[str]:
     """Every command line with dbsynth in the documents, as a shell would see it."""
     for block in _blocks("sh"):
-        yield from (line.partition("  #")[0] for line in block.splitlines() if line.startswith("dbsynth "))
+        lines = [line.partition("  #")[0].partition(" > ")[0] for line in block.splitlines()]
+        yield from (line for line in lines if line.startswith("dbsynth "))
     for path in sorted(path for path in (ROOT / "docker").rglob("*") if path.is_file()):
         text = re.sub(r"\\\n[# ]*", "", path.read_text()).replace("$${", "${")
-        yield from re.findall(r"\bdbsynth (?:inspect|fit|generate|clone|demo) .*", text)
+        yield from re.findall(r"\bdbsynth (?:inspect|fit|generate|clone|init|plan|refresh|runs|demo) [^`\n]*", text)
 
 
 @pytest.mark.parametrize("line", list(_commands()))

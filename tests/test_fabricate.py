@@ -280,7 +280,7 @@ VALID = {
     "integer[]": (["{1,2,3}", "{}", "{4}"], r"\{(\d+(,\d+)*)?\}"),
     "text[]": (["{a,b}", '{"c d"}'], r"\{([a-z]+(,[a-z]+)*)?\}"),
     "bit(5)": (["10101"], r"[01]{5}"),
-    "int4range": (["[1,5)"], "empty"),
+    "int4range": (["[1,5)"], r"\[-?\d+,-?\d+\)"),
     "point": (["(1,2)"], r"\(-?[\d.]+,-?[\d.]+\)"),
     "tsvector": (["'a':1 'b':2"], r"'[a-z]+'"),
     "money": (["$12.50"], r"\d+\.\d\d"),
@@ -406,3 +406,20 @@ def test_providers_that_the_user_names(provider):
     assert is_unique(found)
     assert len(found) == 200
     assert pc.max(pc.utf8_length(found)).as_py() <= 12
+
+
+def test_arrays_that_recur_come_back_as_often():
+    """Whole ones: a list of features holds each once."""
+    column = Column("features", Kind.OTHER, "text[]")
+    values = ["{Trailers}"] * 60 + ['{Trailers,"Deleted Scenes"}'] * 30 + ["{}"] * 10
+    found = invent(column, values, 1000).to_pylist()
+    assert set(found) == set(values)
+    assert 540 < found.count("{Trailers}") < 660
+
+
+@pytest.mark.parametrize(("table", "name"), [("city", "city"), ("address", "district")])
+def test_lists_of_places_hold_places(table, name):
+    values = pa.array([f"Xville{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(300)])
+    assert learn_fabricator(table, text(name), values, unique=False).how == "city"
+    codes = pa.array([f"C-{i:04}" for i in range(300)])
+    assert learn_fabricator(table, text(name), codes, unique=False).how != "city"

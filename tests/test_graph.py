@@ -12,11 +12,12 @@ import torch
 from toys import check_whole, codes_of, diamond, planted, same
 
 from dbsynth.bundle import _pack, _unpack
+from dbsynth.columns.codec import Known
 from dbsynth.config import Settings
 from dbsynth.diffusion import ContinuousNoise, DiscreteNoise, Noise
-from dbsynth.encoded import Edge, EncodedDatabase
-from dbsynth.graph import GraphModel, fit, generate
-from dbsynth.graph.sampling import sample_rows
+from dbsynth.encoded import Edge, EncodedDatabase, Given
+from dbsynth.graph import GraphModel, fit, generate, parts
+from dbsynth.graph.sampling import Cells, sample_rows
 from dbsynth.graph.structure import real_structure
 from dbsynth.graph.subgraphs import Neighbours, row_graph
 from dbsynth.graph.training import new_network
@@ -71,6 +72,23 @@ def test_scale_multiplies_rows(model: GraphModel, scale: float) -> None:
     assert all(len(ranks) for ranks in made.ranks.values())
 
 
+@pytest.mark.parametrize("kept", [frozenset(), frozenset({"p2"}), frozenset({"p1", "p2"})])
+def test_a_large_database_is_drawn_in_parts(monkeypatch: pytest.MonkeyPatch, kept: frozenset[str]) -> None:
+    """Whole all the same; where pairs of kept parents must differ, in one."""
+    monkeypatch.setattr(parts, "_PART_ROWS", 300)
+    monkeypatch.setattr(parts, "_FEWEST_PARENTS", 8)
+    database = diamond(nulls=False, kept=kept)
+    model = fit(database, Settings(**TINY))
+    drawn = {"p1": 20, "p2": 15, "m": 90, "c": 150}
+    n_rows = {table: n if table in kept else 5 * n for table, n in drawn.items()}
+    rows = parts.part_rows(model.database, model.distinct, n_rows)
+    assert len(rows) == {0: 5, 1: 4, 2: 1}[len(kept)] or len(kept) == 1
+    for table in drawn:
+        assert sum(part[table] for part in rows) == n_rows[table] * (len(rows) if table in kept else 1)
+    if len(kept) < 2:
+        check_whole(database, generate(model, scale=5.0), 5.0)
+
+
 def test_a_model_holds_no_real_rows(model: GraphModel) -> None:
     """But how many there were, and which shapes."""
     assert all(len(codes) == 0 for codes in model.database.tables.values())
@@ -116,6 +134,72 @@ def test_a_correlation_between_parent_and_child_survives() -> None:
     assert np.corrcoef(y, np.bincount(rows, minlength=len(y)))[0, 1] > 0.3
 
 
+def test_children_are_drawn_around_given_parents() -> None:
+    """They go with their parents, and where these are the large ones, so are the children: nothing draws them back."""
+    database, _ = planted()
+    settings = Settings(engine="graph", iterations=250, batch_size=256, layers=(64, 64), n_clusters=8, n_steps=12)
+    codes, model = database.tables["p"], fit(database, settings)
+    large = np.flatnonzero(codes.low[:, 0] > 0.6)
+    known = {"p": Known(codes.low[large], codes.high[large])}
+    made = generate(model, given=Given(known, {}, {"p": len(large), "c": 800}))
+    y, rows, x = codes.low[large, 0], made.parents["e"], made.ranks["c"][:, 0]
+    assert len(made.ranks["p"]) == len(large)
+    assert len(x) == 800
+    assert np.abs(made.ranks["p"][:, 0] - y).max() < 0.01
+    assert x.mean() > 0.65
+    assert np.corrcoef(x, y[rows])[0, 1] > 0.2  # of a part of the range
+    assert np.corrcoef(y, np.bincount(rows, minlength=len(y)))[0, 1] > 0.1
+
+
+def test_missing_cells_go_with_what_is_known() -> None:
+    """Of parents whose values are missing, those of their children tell; given rows stay under their parents."""
+    database, _ = planted()
+    settings = Settings(engine="graph", iterations=250, batch_size=256, layers=(64, 64), n_clusters=8, n_steps=12)
+    model, (p, c) = fit(database, settings), database.tables.values()
+    missing = np.random.default_rng(0).random(len(p)) < 0.5
+    known = {"p": Known(np.where(missing[:, None], 0, p.low), np.where(missing[:, None], 1, p.high)),
+             "c": Known(c.low, c.high)}  # fmt: skip
+    edge = database.edges[0]
+    made = generate(model, given=Given(known, {"e": edge.rows}, {"p": len(p), "c": len(c)}))
+    assert np.array_equal(made.parents["e"], edge.rows)
+    assert np.abs(made.ranks["c"] - c.low).max() < 0.01
+    held = missing & (np.bincount(edge.rows, minlength=len(p)) > 0)
+    assert np.corrcoef(made.ranks["p"][held, 0], p.low[held, 0])[0, 1] > 0.6
+
+
+@pytest.mark.parametrize("kept", [frozenset(), frozenset({"p2"})])
+def test_new_rows_beside_given_ones(kept: frozenset[str]) -> None:
+    """Given rows come first and stay; the new ones take what places are left, and no pair of parents comes twice."""
+    database = diamond(kept=kept)
+    model = fit(database, Settings(**TINY))
+    given = {"p1": 20, "p2": 15, "m": 60}
+    codes = {t: database.tables[t] for t in given if t not in kept}
+    known = {t: Known(c.low[: given[t]], c.high[: given[t]]) for t, c in codes.items()}
+    rows = {edge.name: edge.rows[:60] for edge in database.edges_of("m")}
+    made = generate(model, given=Given(known, rows, {t: len(c) for t, c in database.tables.items() if t not in kept}))
+    check_whole(database, made)
+    for name, parents in rows.items():
+        assert np.array_equal(made.parents[name][:60], parents)
+
+
+@pytest.mark.parametrize("std", [2.0, 0.5, 0.001])
+def test_what_a_choice_leaves_of_a_normal_value(std: float) -> None:
+    """The expectation within the allowed intervals; with no noise left, the nearest of them."""
+    bounds = torch.tensor([-torch.inf, -1.0, 0.5, 1.0, torch.inf])
+    allowed = torch.tensor([[True, False, True, False], [True, True, True, True], [False, False, False, True]])
+    mean = torch.tensor([0.3, 0.2, -0.7])
+    clean = mean[:, None].clone()
+    rows = torch.arange(3)
+    Cells(torch.zeros(3, 1, dtype=torch.bool), clean, {0: (rows, rows, allowed, bounds)}).hold(clean, std)
+    draws = mean[:, None] + std * torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0))
+    for k in range(3):
+        within = allowed[k][torch.bucketize(draws[k], bounds[1:-1])]
+        if std > 0.01:
+            assert float(clean[k, 0]) == pytest.approx(float(draws[k][within].mean()), abs=0.02)
+    if std < 0.01:
+        assert clean[:, 0].tolist() == pytest.approx([0.5, 0.2, 1.0], abs=0.01)
+
+
 def test_rows_hear_their_siblings() -> None:
     """Without labels, what a group shares goes through the parent, two hops away."""
     rng = np.random.default_rng(0)
@@ -144,7 +228,7 @@ def test_known_cells_stay(noise: Noise) -> None:
     network = new_network(database, latents, settings)
     which = torch.rand(90, 1, generator=torch.Generator().manual_seed(0)) < 0.5
     given = torch.linspace(-2, 2, 90)[:, None]
-    made = sample_rows(network, graph, noise, {}, torch.Generator().manual_seed(1), known={"m": (which, given)})
+    made = sample_rows(network, graph, noise, {}, torch.Generator().manual_seed(1), known={"m": Cells(which, given)})
     torch.testing.assert_close(made["m"][which], given[which], atol=1e-4, rtol=0)
     assert not torch.isclose(made["m"][~which], given[~which]).any()
 

@@ -482,3 +482,37 @@ def test_two_keys_to_one_parent_differ_where_they_always_do() -> None:
     home, away, umpire = (made[name].to_numpy() for name in ("home", "away", "umpire"))
     assert not (home == away).any()
     assert (home == umpire).any()
+
+
+CODED = Table(
+    "coded", (integer("id"), text("code", nullable=False), integer("low"), integer("high")), ("id",),
+    (UniqueKey("u", ("code",)), UniqueKey("v", ("low", "high"))),
+    (Check("even", "id % 2 = 0"), Check("c", "code LIKE 'K%' AND length(code) >= 4"), Check("d", "low < high")),
+)  # fmt: skip
+
+
+def test_checks_on_unique_columns_and_keys_hold() -> None:
+    """An invented code, a number that counts the rows, and two drawn columns that are unique together."""
+    low = RNG.integers(0, 30, 120)
+    pairs = sorted({(int(a), int(a + b)) for a, b in zip(low, RNG.integers(1, 12, 120), strict=True)})
+    n = len(pairs)
+    values = {"id": [2 * i for i in range(n)], "code": [f"K{i:03}" for i in range(n)],
+              "low": [a for a, _ in pairs], "high": [b for _, b in pairs]}  # fmt: skip
+    schema = Schema("sqlite", (CODED,))
+    made = cloned(schema, rows_of(schema, {"coded": values}))["coded"]
+    columns = {name: made[name].combine_chunks() for name in made.column_names}
+    for check in CODED.checks:
+        assert broken_rows(columns, check.expression, "sqlite").tolist() == []
+    assert made.group_by(["low", "high"]).aggregate([]).num_rows == n
+
+
+def test_a_check_that_no_invention_satisfies_is_an_obstacle() -> None:
+    """Named before anything is learned."""
+    names = ["north wind", "south gate", "east of here", "west end", "far away", "close by"]
+    checks = (Check("known", f"code IN ({', '.join(map(repr, names))})"),)
+    table = Table("coded", (integer("id"), text("code")), ("id",), (UniqueKey("u", ("code",)),), checks)
+    schema = Schema("sqlite", (table,))
+    rows = rows_of(schema, {"coded": {"id": range(6), "code": names}})
+    plan = make_plan(schema, rows.__getitem__, {"coded": 6}, Settings())
+    assert len(plan.obstacles) == 1
+    assert "'code' satisfy CHECK 'known'" in plan.obstacles[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 from ..columns.codec import Codes
 from ..config import Settings
 from ..diffusion.rows import TrainingRows
+from ..diffusion.start import Start
 from ..encoded import EncodedDatabase, Generated
 from ..latents.latent import Augmentation, Latent, forget_rows, learn_augmentation, learn_latents
 from ..latents.matching import asked_by_row
@@ -49,33 +51,48 @@ class ClavaModel:
     classifiers: Mapping[str, nn.Module]
 
 
-def fit(database: EncodedDatabase, settings: Settings, *, progress: Progress = QUIET) -> ClavaModel:
+def fit(
+    database: EncodedDatabase,
+    settings: Settings,
+    *,
+    progress: Progress = QUIET,
+    earlier: ClavaModel | None = None,
+    unfinished: Path | None = None,
+) -> ClavaModel:
     """Learn a database: Algorithm 1, then Algorithm 2.
+
+    Args:
+        earlier: a model of the same database at another time, to go on from.
+        unfinished: a folder with the networks of a fit that died, and for those of this one.
 
     Raises:
         TrainingError: a loss is not finite.
     """
     with progress.stage("clustering", total=len(database.edges), unit="keys") as advance:
-        latents = learn_latents(database, settings, advance)
+        latents = learn_latents(database, settings, advance, earlier.latents if earlier else {})
+    start = Start({**earlier.denoisers, **earlier.classifiers} if earlier else {}, unfinished)
     features = _all_features(database, settings.seed)
     augmentations, denoisers, classifiers = {}, {}, {}
     for table in database.tables:
-        augmentations[table] = learn_augmentation(database, latents, table, settings)
+        before = earlier.augmentations.get(table) if earlier else None
+        augmentations[table] = learn_augmentation(database, latents, table, settings, before)
         rows = _training_rows(database.tables[table], augmentations[table], latents)
         if table in database.kept or 0 in rows.low.shape:
             continue
         edges = database.edges_of(table)
         if settings.guidance == "classifier":
-            denoisers[table] = train_denoiser(table, rows, Condition((), (), (), len(rows.low)), settings, progress)
+            alone = Condition((), (), (), len(rows.low))
+            denoisers[table] = train_denoiser(table, rows, alone, settings, progress, start)
             for edge in edges:
                 if (edge.rows >= 0).any():
-                    classifiers[edge.name] = train_classifier(edge, rows, latents[edge.name], settings, progress)
+                    latent = latents[edge.name]
+                    classifiers[edge.name] = train_classifier(edge, rows, latent, settings, progress, start)
         else:
             blocks = [
                 edge_features(latents[e.name], features[e.parent] if settings.ancestors else None) for e in edges
             ]
             condition = Condition.of(edges, blocks, {e.name: e.rows for e in edges}, len(rows.low), settings.device)
-            denoisers[table] = train_denoiser(table, rows, condition, settings, progress)
+            denoisers[table] = train_denoiser(table, rows, condition, settings, progress, start)
     meetings = {t: _learn_meetings(database, latents, t) for t in database.tables if database.edges_of(t)}
     return ClavaModel(
         settings, database.shape, {t: len(c) for t, c in database.tables.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from ..config import Settings
 from ..diffusion import make_noise
 from ..diffusion.networks import Classifier, MLPDenoiser, ResidualDenoiser
 from ..diffusion.rows import TrainingRows
+from ..diffusion.start import NOTHING, Start, hash_of
 from ..diffusion.training import Schedule, train
 from ..encoded import Edge
 from ..latents.latent import Latent
@@ -23,7 +25,12 @@ __all__ = ["train_classifier", "train_denoiser"]
 
 
 def train_denoiser(
-    table: str, rows: TrainingRows, condition: Condition, settings: Settings, progress: Progress
+    table: str,
+    rows: TrainingRows,
+    condition: Condition,
+    settings: Settings,
+    progress: Progress,
+    start: Start = NOTHING,
 ) -> nn.Module:
     """p(T | condition): the denoiser of one table."""
     noise, seed = make_noise(settings), _seed(settings.seed, table)
@@ -41,12 +48,16 @@ def train_denoiser(
         held_back=settings.held_back,
     )  # fmt: skip
     with progress.stage(f"training {table}", total=schedule.iterations, unit="steps") as advance:
-        train(network, loss, len(rows.low), schedule, name=table, seed=seed, progress=advance)
+        arrays = (rows.low, rows.high, *condition.matrices, *condition.parents) if start.folder else ()
+        train(
+            network, loss, len(rows.low), schedule, name=table, seed=seed, progress=advance, start=start,
+            data=_data(settings, start, table, arrays),
+        )  # fmt: skip
     return network
 
 
 def train_classifier(
-    edge: Edge, rows: TrainingRows, latent: Latent, settings: Settings, progress: Progress
+    edge: Edge, rows: TrainingRows, latent: Latent, settings: Settings, progress: Progress, start: Start = NOTHING
 ) -> nn.Module:
     """p(c | x_t) of an edge's child rows; rows with a null key have no label."""
     noise, seed = make_noise(settings), _seed(settings.seed, edge.name)
@@ -65,8 +76,20 @@ def train_classifier(
         ema=settings.ema, held_back=settings.held_back,
     )  # fmt: skip
     with progress.stage(f"classifier {edge.name}", total=schedule.iterations, unit="steps") as advance:
-        train(network, loss, len(held), schedule, name=edge.name, seed=seed, progress=advance)
+        arrays = (rows.low, rows.high, labels) if start.folder else ()
+        train(
+            network, loss, len(held), schedule, name=edge.name, seed=seed, progress=advance, start=start,
+            data=_data(settings, start, edge.name, arrays),
+        )  # fmt: skip
     return network
+
+
+def _data(settings: Settings, start: Start, name: str, arrays: Sequence[Tensor]) -> str:
+    """What a network depends on, as a hash; empty where nobody asks."""
+    if not arrays:
+        return ""
+    earlier = start.networks[name].state_dict().values() if name in start.networks else ()
+    return hash_of(settings.model_dump_json(), (*arrays, *earlier))
 
 
 def _draw_heard(n: int, n_edges: int, generator: torch.Generator) -> Tensor:

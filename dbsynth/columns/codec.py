@@ -6,8 +6,9 @@ them are coded together. What the engines learn is how the resulting normal vari
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,9 @@ from .numbers import DAY, NUMERIC_KINDS, from_numbers, learn_numbers, learn_step
 from .order import MOMENTS, columns_before, times_in_unit
 from .ranks import Quantiles, learn_quantiles, pool_rare, rank_intervals
 
-__all__ = ["NULL_MARK", "Categorical", "Codes", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal"]
+__all__ = [
+    "NULL_MARK", "Categorical", "Codes", "Known", "Numeric", "TableCodec", "TableData", "learn_codecs", "normal",
+]  # fmt: skip
 
 NULL_MARK = "\0is null"  # after a column's name: the variable that says where it is null
 _Z_MAX = 4.5  # no rank of up to a few 100 000 rows lies further out
@@ -78,6 +81,24 @@ class Codes:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of rows before they are drawn.
+
+    Attributes:
+        low, high: float32 ``(n_rows, n_variables)``, bounds of the ranks in [0, 1]; 0 and 1 where nothing is known.
+        choices: by nominal variable of which some rows may have one of several categories: int64 ``(n_rows,)``, which
+            of its sets, -1 where the bounds say it all; and the sets, bool ``(n_sets, n_categories)``.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    choices: Mapping[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+
+@dataclass(frozen=True)
 class Numeric:
     """A variable with an order of its own: a number, a date, a time."""
 
@@ -106,12 +127,21 @@ class TableData:
     Attributes:
         extras: float64 ``(n_rows,)`` each, NaN where there is none.
         rare: by column, how many rows must hold a value for it to be learned; 1 for those that are not there.
+        together: columns to be coded as one: a column, and others that it fixes.
     """
 
     rows: pa.Table
     columns: Sequence[Column]
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
     rare: Mapping[str, int] = field(default_factory=dict)
+    together: Sequence[Collection[str]] = ()
+
+
+Hold = Callable[[str, pa.Array], pa.Array]  # (column, its values) -> its values
+
+
+def _as_drawn(column: str, values: pa.Array) -> pa.Array:
+    return values
 
 
 @dataclass(frozen=True)
@@ -122,11 +152,15 @@ class TableCodec:
     variables: Sequence[Numeric | Categorical]
 
     def decode(
-        self, u: np.ndarray, types: Mapping[str, pa.DataType]
+        self, u: np.ndarray, types: Mapping[str, pa.DataType], *, whole: bool = True, hold: Hold = _as_drawn
     ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
         """Columns and extras at the ranks ``u``, float ``(n_rows, n_variables)`` in [0, 1].
 
         Marks of nulls (`NULL_MARK`) in columns that have no variable of their own come out as boolean columns.
+
+        Args:
+            whole: the rows are all of their table, so that the known values of a column have its very distribution.
+            hold: what becomes of a column once it is decoded, before others are told from it.
         """
         parts: dict[str, dict[str, np.ndarray]] = {}
         steps: dict[str, dict[str, float]] = {}
@@ -136,11 +170,11 @@ class TableCodec:
                 chosen = np.minimum(np.searchsorted(variable.cuts, u[:, j], "left"), len(variable.values) - 1)
                 for k, name in enumerate(variable.columns):
                     values = self._values(name, [value[k] for value in variable.values], types)
-                    arrays[name] = values.take(pa.array(chosen))
+                    arrays[name] = hold(name, values.take(pa.array(chosen)))
         for j, variable in enumerate(self.variables):
             if isinstance(variable, Numeric):
                 null = arrays.get(variable.column + NULL_MARK)
-                numbers = _decode_known(variable, u[:, j], null)
+                numbers = _decode_known(variable, u[:, j], null, whole)
                 if variable.after is not None:  # which was decoded before: a chain starts with its first column
                     numbers = numbers + times_in_unit(
                         arrays[variable.after], self.columns[variable.after].kind, self.columns[variable.column].kind,
@@ -150,7 +184,8 @@ class TableCodec:
                 steps.setdefault(variable.column, {})[variable.part] = variable.step
                 if variable.part != "extra" and not self._goes_on(j):
                     name = variable.column
-                    arrays[name] = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+                    decoded = from_numbers(parts[name], self.columns[name], steps[name], types[name])
+                    arrays[name] = hold(name, decoded)
         arrays = {name: array for name, array in arrays.items() if name.removesuffix(NULL_MARK) not in parts} | {
             name: arrays[name] for name in parts if name in arrays
         }
@@ -169,29 +204,36 @@ class TableCodec:
         return any(isinstance(v, Numeric) and v.column == self.variables[j].column for v in following)
 
 
-def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None) -> np.ndarray:
-    """A variable's numbers; where its column is null by the mark, NaN, and the others' ranks close up."""
+def _decode_known(variable: Numeric, u: np.ndarray, null: pa.Array | None, whole: bool) -> np.ndarray:
+    """A variable's numbers; where its column is null by the mark, NaN, and others close up if all are here."""
     if null is None:
         return variable.quantiles.decode(u)
     known = np.flatnonzero(~null.to_numpy(zero_copy_only=False))
     numbers = np.full(len(u), np.nan)
-    ranks = np.empty(len(known))
-    ranks[np.argsort(u[known], kind="stable")] = (np.arange(len(known)) + 0.5) / max(len(known), 1)
+    ranks = u[known]
+    if whole:
+        ranks = np.empty(len(known))
+        ranks[np.argsort(u[known], kind="stable")] = (np.arange(len(known)) + 0.5) / max(len(known), 1)
     numbers[known] = variable.quantiles.decode(ranks)
     return numbers
 
 
 def learn_codecs(
-    tables: Mapping[str, TableData], edges: Sequence[tuple[str, str, np.ndarray]]
+    tables: Mapping[str, TableData],
+    edges: Sequence[tuple[str, str, np.ndarray]],
+    earlier: Mapping[str, TableCodec] = MappingProxyType({}),
 ) -> dict[str, tuple[TableCodec, Codes]]:
     """Learn every table's codec and encode its rows with it.
+
+    Where an earlier codec is given, the same columns are coded together, and categories stand in the same order, new
+    ones after them: a network that learned the earlier codes understands these.
 
     Args:
         tables: the rows.
         edges: per foreign key its child, its parent, and the parent's row number of each child row, int64
             ``(n_child,)``, -1 for null. Categories take their meaning from the rows around them, too.
     """
-    drafts = {name: _draft(data) for name, data in tables.items()}
+    drafts = {name: _draft(data, earlier.get(name)) for name, data in tables.items()}
     features = {name: draft.features() for name, draft in drafts.items()}
     result = {}
     for name, draft in drafts.items():
@@ -216,6 +258,7 @@ class _Draft:
     numeric: list[tuple[Numeric, np.ndarray, np.ndarray]]  # with the bounds of each row's interval
     joint: list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]  # columns, codes, tuples
     single: list[np.ndarray]  # one-hots of each column's commonest categories
+    earlier: Mapping[tuple[str, ...], Categorical]  # by its columns
 
     def features(self) -> np.ndarray:
         """Float ``(n_rows, n_features)``: the row as far as it has an order already."""
@@ -232,6 +275,8 @@ class _Draft:
             others = [_one_hot(codes_j) for j, (_, codes_j, _) in enumerate(self.joint) if j != i]
             context = np.concatenate([*numbers, *others, around], axis=1)
             position = order_by_meaning(codes, len(values), context)
+            if columns in self.earlier:
+                position = _as_before(values, self.earlier[columns].values, position)
             shares = np.bincount(position[codes], minlength=len(values)) / max(n, 1)
             upper = np.cumsum(shares)
             ordered = tuple(values[k] for k in np.argsort(position))
@@ -244,6 +289,13 @@ class _Draft:
         )
         columns = {column.name: column for column in self.data.columns}
         return TableCodec(columns, variables), Codes(low, high, tuple(v.cuts for v in variables), tuple(members))
+
+
+def _as_before(values: Sequence[tuple], before: Sequence[tuple], position: np.ndarray) -> np.ndarray:
+    """Positions ``(n_values,)`` in the order of before; values that are new come last, in the order of ``position``."""
+    place = {value: i for i, value in enumerate(before)}
+    rank = [place.get(value, len(place) + int(p)) for value, p in zip(values, position, strict=True)]
+    return np.argsort(np.argsort(rank))
 
 
 def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
@@ -264,7 +316,7 @@ def _members(values: Sequence[tuple], shares: np.ndarray) -> np.ndarray:
     return ((found - mean) / np.maximum(np.sqrt(shares @ (found - mean) ** 2), 0.1)).astype(np.float32)
 
 
-def _draft(data: TableData) -> _Draft:
+def _draft(data: TableData, earlier: TableCodec | None) -> _Draft:
     arrays = {column.name: data.rows.column(column.name).combine_chunks() for column in data.columns}
     kinds = {column.name: column.kind for column in data.columns}
     before = columns_before({name: (arrays[name], kind) for name, kind in kinds.items() if kind in MOMENTS})
@@ -278,28 +330,32 @@ def _draft(data: TableData) -> _Draft:
         if null.any() and not null.all():
             # Where a value is missing often follows from a category: a variable of its own can share their code.
             nominal[name + NULL_MARK] = null.astype(np.int64), [False, True]
+        elif any(name in columns for columns in data.together):
+            nominal[name] = category_codes(pa.array(to_numbers(arrays[name], kinds[name])))
         elif name not in before and _has_few_values(variables):
             codes, values = category_codes(pa.array(pool_rare(to_numbers(arrays[name], kinds[name]), rare[name])))
             nominal[name] = codes, values  # a candidate: it stays a number unless a category goes with it
     joint = [
         found
-        for group in _groups(nominal, numeric, data.rows.num_rows)
-        for found in _coded_together(group, nominal, numeric, rare)
+        for group in _groups(nominal, numeric, data.rows.num_rows, data.together, earlier)
+        for found in _coded_together(group, nominal, numeric, rare, data.together)
     ]
     for name in [name for group, _, _ in joint for name in group]:
         numeric.pop(name, None)
     drafts = [variable for variables in numeric.values() for variable in variables]
     for name, x in data.extras.items():
         drafts.append((Numeric(name, "extra", 0.0, learn_quantiles(x)), *rank_intervals(x)))
-    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint])
+    before = {v.columns: v for v in earlier.variables if isinstance(v, Categorical)} if earlier else {}
+    return _Draft(data, drafts, joint, [_one_hot(codes) for _, codes, _ in joint], before)
 
 
 def _coded_together(
-    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str], rare: Mapping[str, int]
-) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:
+    group: list[str], nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Collection[str],
+    rare: Mapping[str, int], together: Sequence[Collection[str]],
+) -> list[tuple[tuple[str, ...], np.ndarray, list[tuple]]]:  # fmt: skip
     """The columns of a group, the code of each row, and the tuples coded: those that are not rare.
 
-    Where most rows would hold a rare tuple, its columns are coded one by one.
+    Where most rows would hold a rare tuple, its columns are coded one by one, but for those that belong ``together``.
     """
     tuples, codes = np.unique(np.stack([nominal[name][0] for name in group], axis=1), axis=0, return_inverse=True)
     codes = codes.reshape(-1).astype(np.int64)
@@ -311,9 +367,10 @@ def _coded_together(
     alone = [_held_often(codes, tuples[:, [k]], least) | ~protected[k] for k in range(len(group))]
     null = np.array([[value is None for value in member] for member in members], dtype=bool).reshape(tuples.shape)
     common |= null.any(axis=1) & (np.stack(alone, axis=1) | null).all(axis=1)
-    if len(group) > 1 and common[codes].mean() < _COMMON:
-        ones = [[name] for name in group if name not in numeric]
-        return [found for one in ones for found in _coded_together(one, nominal, numeric, rare)]
+    parts = _parts(group, together)
+    if len(parts) > 1 and common[codes].mean() < _COMMON:
+        parts = [part for part in parts if len(part) > 1 or part[0] not in numeric]
+        return [found for part in parts for found in _coded_together(part, nominal, numeric, rare, together)]
     if common.any() and not common.all():
         codes = redraw_rare(codes, tuples, common, np.where(protected, 1, len(group)))
         codes = np.unique(codes, return_inverse=True)[1]
@@ -359,15 +416,42 @@ def _has_few_values(variables: list[tuple[Numeric, np.ndarray, np.ndarray]]) -> 
 
 
 def _groups(
-    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int
-) -> list[list[str]]:
-    """The columns to code together, by name; numbers only where a category is among them."""
-    names = list(nominal)
+    nominal: Mapping[str, tuple[np.ndarray, list]], numeric: Mapping[str, list], n_rows: int,
+    together: Sequence[Collection[str]], earlier: TableCodec | None = None,
+) -> list[list[str]]:  # fmt: skip
+    """The columns to code together, by name; numbers only where a category is among them, or with what they fix."""
+    before, known = _groups_before(nominal, together, earlier)
+    rest = [name for name in nominal if name not in known]
+    parts = _parts(rest, together)
     if n_rows == 0:
-        return [[name] for name in names if name not in numeric]
-    found = joint_groups([nominal[name][0] for name in names])
-    groups = [[names[i] for i in group] for group in found]
-    return [group for group in groups if any(name not in numeric for name in group)]
+        return before + [[name] for name in rest if name not in numeric]
+    # Of columns that belong together, the one with the most values fixes the others.
+    codes = [max((nominal[name][0] for name in part), key=lambda c: c.max()) for part in parts]
+    groups = [[parts[i] for i in group] for group in joint_groups(codes)]
+    groups = [group for group in groups if any(len(part) > 1 or part[0] not in numeric for part in group)]
+    return before + [[name for name in nominal if any(name in part for part in group)] for group in groups]
+
+
+def _groups_before(
+    nominal: Mapping[str, tuple[np.ndarray, list]], together: Sequence[Collection[str]], earlier: TableCodec | None
+) -> tuple[list[list[str]], set[str]]:
+    """The groups of an earlier codec that can stay, and all columns whose place they settle."""
+    if earlier is None:
+        return [], set()
+    groups = [list(v.columns) for v in earlier.variables if isinstance(v, Categorical)]
+    apart = [columns for columns in together if not any(set(columns) <= set(group) for group in groups)]
+    loose = {name for columns in apart for name in columns}
+    groups = [group for group in groups if set(group) <= nominal.keys() and not set(group) & loose]
+    numbers = {v.column for v in earlier.variables if isinstance(v, Numeric)}
+    return groups, (numbers | {name for group in groups for name in group}) - loose
+
+
+def _parts(names: Iterable[str], together: Sequence[Collection[str]]) -> list[list[str]]:
+    """The names, those that belong together in one part and each of the others in its own."""
+    names = list(names)
+    parts = [[name for name in names if name in columns] for columns in together]
+    held = {name for part in parts for name in part}
+    return [part for part in parts if part] + [[name] for name in names if name not in held]
 
 
 def _known_intervals(x: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -116,14 +116,21 @@ class _Writer:
             return pa.array(["null"] * n, pa.string())
         kinds = choose(node["kinds"], n, self.rng)
         if len(node["kinds"]) == 1:
-            return getattr(self, next(iter(node["kinds"])))(node, n)
+            return self.writer(next(iter(node["kinds"])))(node, n)
         texts = pa.nulls(n, pa.string())
         for kind in node["kinds"]:
             mask = pc.equal(kinds, kind)
             times = pc.sum(mask).as_py()
             if times:
-                texts = pc.replace_with_mask(texts, mask, getattr(self, kind)(node, times))
+                texts = pc.replace_with_mask(texts, mask, self.writer(kind)(node, times))
         return texts
+
+    def writer(self, kind: str) -> Callable[[dict[str, Any], int], pa.Array]:
+        """What writes values of a kind; KeyError for a word that is none, whoever wrote it into a bundle."""
+        return {
+            "null": self.null, "boolean": self.boolean, "integer": self.integer, "number": self.number,
+            "string": self.string, "array": self.array, "object": self.object,
+        }[kind]  # fmt: skip
 
     def null(self, node: dict, n: int) -> pa.Array:
         return pa.array(["null"] * n, pa.string())

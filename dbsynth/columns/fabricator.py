@@ -38,7 +38,9 @@ NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT})
 _SAMPLE = 20_000
 _TEMPORAL = frozenset({Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 _JOBS = ("job", "jobtitle", "contacttitle", "employeetitle", "occupation", "profession", "jobrole")
-_PLAIN = {"country": "country", **dict.fromkeys(_JOBS, "job")}
+# Where they are no personal data: lists of places are of places all the same.
+_AREAS = ("city", "town", "village", "municipality", "district", "province", "county", "region")
+_PLAIN = {"country": "country", **dict.fromkeys(_AREAS, "city"), **dict.fromkeys(_JOBS, "job")}
 # Of types whose values cross as text because some are unusual: those that take any text, and a value that is safe.
 _ANY_TEXT = frozenset({"", "text", "varchar", "char", "nvarchar", "clob", "blob", "any", "string"})
 _SAFE = {
@@ -105,7 +107,8 @@ def learn_fabricator(
     if how in SHAPED:
         room = float(sum(capacity(shape) for shape in settings["shapes"]))
         settings = {**settings, "unlike": learn_unlike(values, room, f"{table}.{column.name}")}
-    repeats = None if unique or apart or how in ("range", "choice", "null", "written") else repeat_ranks(values)
+    spread_already = how in ("range", "choice", "null", "written") or settings.get("whole")
+    repeats = None if unique or apart or spread_already else repeat_ranks(values)
     return Fabricator(how, table, column.name, unique, repeats, settings)
 
 
@@ -221,7 +224,7 @@ def _learn_text(
     words = words_of(column.name)
     plain = _PLAIN.get("".join(words[-1:])) or _PLAIN.get("".join(words[-2:]))
     if provider is None and plain and not is_code(texts):
-        return plain, learn_style(texts, "en_US")
+        return plain, learn_style(texts, _language(plain, texts) if plain == "city" else "en_US")
     kept = None if unique or provider else keywords(texts)
     return ("choice", {"shares": kept}) if kept else learn_plain(texts)
 

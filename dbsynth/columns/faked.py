@@ -70,6 +70,8 @@ def draw_faked(
     fake = Faker(settings["language"])
     fake = fake if hasattr(fake, settings["provider"]) else Faker()
     fake.seed_instance(int(rng.integers(2**31)))
+    if settings["provider"].startswith("_"):  # of a bundle that this program has not written
+        raise ValueError(f"{settings['provider']!r} is no provider")
     draw = getattr(fake, settings["provider"])
     pool = pa.array([_DOMAIN.sub("example.org", str(draw())) for _ in range(min(n, _POOL))], pa.string())
     texts = pool if n <= _POOL else pick(pool, n, rng)

@@ -96,6 +96,7 @@ def learn_native(
         held = Counter(member for value in values for member in value.split(","))
         settings["members"] = {m: round(held[m] / max(len(values), 1), 3) for m in members}
     elif form == "array":
+        settings["whole"] = _common_values(values)
         settings["element"] = word.removesuffix("[]")
         settings["lengths"] = _array_lengths(values)
         settings["flat"] = not any(value.startswith(("{{", "[")) for value in values)
@@ -139,6 +140,13 @@ def _common_items(values: list[str]) -> dict[str, float] | None:
     if not common or len(common) > _MOST_ITEMS or sum(common.values()) < 0.95 * total:
         return None
     return {item: round(times / total, 4) for item, times in common.items()}
+
+
+def _common_values(values: list[str]) -> dict[str, float] | None:
+    """The shares of whole arrays, where a few that five rows each hold are nearly all of them."""
+    counts = Counter(values)
+    common = {value: times / len(values) for value, times in counts.items() if times >= _ENOUGH_ROWS}
+    return common if common and len(common) <= _MOST_ITEMS and sum(common.values()) >= 0.95 else None
 
 
 def _array_lengths(values: list[str]) -> list[int]:
@@ -217,6 +225,8 @@ def _intervals(settings: dict, n: int, rng: np.random.Generator) -> pa.Array:
 
 
 def _arrays(settings: dict, n: int, rng: np.random.Generator) -> pa.Array:
+    if settings["whole"]:
+        return choose(settings["whole"], n, rng)
     quantiles = settings["lengths"]
     counts = np.rint(np.interp(rng.random(n), np.linspace(0, 1, len(quantiles)), quantiles)).astype(np.int64)
     element, total = settings["element"], int(counts.sum())

@@ -40,8 +40,12 @@ def learn_spans(values: Sequence[str], *, apart: bool = False) -> dict[str, Any]
     begins = [low for low, _ in sides if low is not None] or [high for _, high in sides if high is not None]
     widths = [high - low for low, high in sides if None not in (low, high) and high >= low]
     step = _step(kind, [x for side in sides for x in side if x is not None])
+    widths = _means(widths or [step])
+    few, begins = len(begins) < _ROWS_PER_MEAN, _means(begins)
+    if few:  # their mean says too much of each
+        begins = [begins[0] - 2 * widths[-1], begins[0] + 2 * widths[-1]]
     return {
-        **settings, "of": kind, "step": step, "begins": _means(begins), "widths": _means(widths or [step]),
+        **settings, "of": kind, "step": step, "begins": begins, "widths": widths,
         "marks": "".join(Counter(begin + end for begin, _, _, end in spans).most_common(1)[0][0]),
         "open_below": sum(low is None for low, _ in sides) / len(sides),
         "open_above": sum(high is None for _, high in sides) / len(sides),

@@ -19,11 +19,11 @@ class TrainingRows:
     high: Tensor
 
     @classmethod
-    def of(cls, low: np.ndarray, high: np.ndarray) -> TrainingRows:
-        return cls(*(torch.from_numpy(bound.astype(np.float32, copy=False)) for bound in (low, high)))
+    def of(cls, low: np.ndarray, high: np.ndarray, device: str = "cpu") -> TrainingRows:
+        return cls(*(torch.from_numpy(bound.astype(np.float32, copy=False)).to(device) for bound in (low, high)))
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The rows' codes, about standard normal, every tie spread anew over its interval."""
         low, high = self.low[rows], self.high[rows]
-        u = low + (high - low) * torch.rand(low.shape, generator=generator)
+        u = low + (high - low) * torch.rand(low.shape, generator=generator).to(low.device)
         return torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))

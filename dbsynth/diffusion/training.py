@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from .start import NOTHING, Start
 
 __all__ = ["Schedule", "train"]
+
+_AGAIN = 0.2  # steps of training that goes on, for each of one from nothing
+_GENTLY = 0.3  # its learning rates, likewise
 
 Loss = Callable[[nn.Module, Tensor, torch.Generator], Tensor]  # (network, row numbers, randomness) -> scalar
 
@@ -45,6 +49,14 @@ class Schedule:
     check_every: int = 200
     patience: int = 3
 
+    @property
+    def again(self) -> Schedule:
+        """For weights that are nearly right already: fewer and shorter steps."""
+        return replace(
+            self, iterations=math.ceil(self.iterations * _AGAIN), learning_rate=self.learning_rate * _GENTLY,
+            muon=self.muon * _GENTLY,
+        )  # fmt: skip
+
 
 def train(
     network: nn.Module,
@@ -55,15 +67,27 @@ def train(
     name: str,
     seed: int,
     progress: Callable[[int], None] = lambda steps: None,
+    start: Start = NOTHING,
+    data: str = "",
 ) -> float:
     """Train ``network`` in place and leave the moving average of its weights in it.
 
+    Args:
+        start: weights to go on from, and weights that a run before this one has finished.
+        data: a hash of all that the training depends on; what was finished is of use only if it is the same.
+
     Returns:
-        The last loss on the held-back rows (on the batch, where none are held back).
+        The last loss on the held-back rows (on the batch, where none are held back); NaN for what was finished before.
 
     Raises:
         TrainingError: the loss is not finite; names table, step and learning rate.
     """
+    if (found := start.finished(name, data)) is not None:
+        network.load_state_dict(found)
+        network.eval()
+        return math.nan
+    if start.begin(name, network):
+        schedule = schedule.again
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(n_rows, generator=generator)
     n_held = min(int(n_rows * schedule.held_back), 4096)
@@ -106,6 +130,7 @@ def train(
                 break
     network.load_state_dict(best_state)
     network.eval()
+    start.keep(name, data, network)
     return best
 
 

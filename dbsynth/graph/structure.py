@@ -12,8 +12,9 @@ together, through the correlation of their ranks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from scipy.special import ndtr
@@ -26,6 +27,7 @@ from ..latents.matching import asked_by_row, deal_places, match_places, part_dup
 __all__ = [
     "Drawn",
     "Part",
+    "Placed",
     "Shapes",
     "draw_structure",
     "learn_shapes",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _SIZE_CLASSES = 3  # by group size, of the groups of a label
+_FITTING_ROUNDS = 30
 _TRIALS = 8  # structures drawn to find how group sizes go together
 _TRIAL_ROWS = 100_000
 
@@ -89,16 +92,19 @@ class Shapes:
     correlation: np.ndarray
 
     def draw(
-        self, n: int, size_probs: Sequence[list[tuple[np.ndarray, np.ndarray]]], rng: np.random.Generator
+        self, n: int, size_probs: Sequence[list[tuple[np.ndarray, np.ndarray]]], rng: np.random.Generator,
+        weights: np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
         """``n`` rows' tuples ``(n, n_edges_of)``, and by edge into the table their labels and group sizes ``(n,)``.
 
         Args:
             size_probs: by edge, p(s | c).
+            weights: float ``(n_tuples,)``, how common each tuple is to be; None: as real ones are.
         """
         drawn: dict[int, np.ndarray] = {-1: np.zeros(n, dtype=np.int64)}
         for j in self.order:
-            drawn[j] = self.parts[j].draw(drawn[self.parts[j].given], rng)
+            part = self.parts[j] if j or weights is None else replace(self.parts[0], counts=weights)
+            drawn[j] = part.draw(drawn[part.given], rng)
         labels, sizes, m = [], [], len(self.correlation)
         ranks = ndtr(rng.multivariate_normal(np.zeros(m), self.correlation, n)) if m else np.empty((n, 0))
         for j, (probabilities, rank) in enumerate(zip(size_probs, ranks.T, strict=True), start=1):
@@ -106,6 +112,22 @@ class Shapes:
             labels.append(label)
             sizes.append(draw_group_sizes(label, probabilities, rng, order=size_class + rank))
         return self.asked[drawn[0]], labels, sizes
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What is known of the first rows of a table before the structure is drawn.
+
+    Attributes:
+        n: how many.
+        parents: by edge of theirs, int64 ``(n,)``, -1 for null.
+        labels, sizes: by edge into the table, int64 ``(n,)``.
+    """
+
+    n: int
+    parents: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    sizes: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -259,6 +281,7 @@ def draw_structure(
     rng: np.random.Generator,
     *,
     joint: bool = True,
+    placed: Mapping[str, Placed] = MappingProxyType({}),
 ) -> Drawn:
     """Draw a structure, parents before their children.
 
@@ -266,21 +289,29 @@ def draw_structure(
         database: the shape of the real one; kept tables with their edges' rows.
         latents: by edge p(s | c), and for one into a kept table the labels and sizes of its rows.
         distinct: sets of edges of one child of which no two rows should share all parents.
-        n_rows: rows to draw by table; a few less where rows cannot be told apart.
+        n_rows: rows to draw by table; a few less where rows cannot be told apart. Of tables that are not named, as many
+            as the groups of their parents hold.
         joint: as the shapes were learned.
+        placed: by table, its first rows.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
     for table in database.tables:
-        _draw_table(drawn, database, shapes.get(table), latents, distinct, table, rng, joint)
+        there = placed.get(table, Placed(0, {}, {}, {}))
+        _draw_table(drawn, database, shapes.get(table), latents, distinct, table, rng, joint, there, bool(placed))
     sizes = {e.name: count_sizes(drawn.parents[e.name], drawn.n_rows[e.parent]) for e in database.edges}
     return replace(drawn, sizes=sizes)
 
 
 def _draw_table(
     drawn: Drawn, database: EncodedDatabase, shapes: Shapes | None, latents: Mapping[str, Latent],
-    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool,
+    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool, there: Placed, around: bool,
 ) -> None:  # fmt: skip
-    """Add one table to the structure."""
+    """Add one table to the structure.
+
+    Args:
+        there: its first rows.
+        around: some table has such rows, so that labels need not be as common as they are among real rows.
+    """
     edges, to = database.edges_of(table), database.edges_to(table)
     if shapes is None:  # a kept table
         drawn.parents.update({edge.name: edge.rows for edge in edges})
@@ -288,46 +319,105 @@ def _draw_table(
         drawn.sizes.update({edge.name: latents[edge.name].sizes for edge in to})
         return
     size_probs = [latents[edge.name].size_probs for edge in to]
-    asked, labels, sizes = shapes.draw(drawn.n_rows[table], size_probs, rng)
+    left = {edge.name: _sizes_left(drawn, edge, there) for edge in edges}
+    weights = _weights(shapes, drawn, edges, left, _asked_by_row(edges, database, joint)) if around else None
+    if table not in drawn.n_rows:
+        drawn.n_rows[table] = there.n + _natural(shapes, edges, left, database.kept)
+    asked, labels, sizes = shapes.draw(drawn.n_rows[table] - there.n, size_probs, rng, weights)
     rows = np.arange(len(asked))
     for j, edge in enumerate(edges):
         if edge.one_to_one:  # no more rows than parents
             held = np.flatnonzero(asked[rows, j] >= 0)
-            rows = np.delete(rows, held[drawn.n_rows[edge.parent] :])
+            taken = np.count_nonzero(there.parents.get(edge.name, asked[:0, j]) >= 0)
+            rows = np.delete(rows, held[drawn.n_rows[edge.parent] - taken :])
     by_row = _asked_by_row(edges, database, joint)
     for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
         met = [e.name for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
-        partners = drawn.parents[met[0]] if met else None
-        drawn.parents[edges[j].name] = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, rng)
-    stay = _part(drawn, edges, distinct, rng)
+        partners = drawn.parents[met[0]][there.n :] if met else None
+        new = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, left[edges[j].name], rng)
+        drawn.parents[edges[j].name] = np.concatenate([there.parents.get(edges[j].name, new[:0]), new])
+    stay = _part(drawn, edges, distinct, there.n, rng)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
             stay[repeated_rows([np.where(stay, drawn.parents[name], -1) for name in names])] = False
+    stay[: there.n] = True
     for edge in edges:
         drawn.parents[edge.name] = drawn.parents[edge.name][stay]
-    rows = rows[stay] if edges else rows
-    drawn.n_rows[table] = len(rows)
+    rows = rows[stay[there.n :]] if edges else rows
+    drawn.n_rows[table] = there.n + len(rows)
     for j, edge in enumerate(to):
-        drawn.labels[edge.name], drawn.sizes[edge.name] = labels[j][rows], sizes[j][rows]
+        drawn.labels[edge.name] = np.concatenate([there.labels.get(edge.name, labels[j][:0]), labels[j][rows]])
+        drawn.sizes[edge.name] = np.concatenate([there.sizes.get(edge.name, sizes[j][:0]), sizes[j][rows]])
+
+
+def _sizes_left(drawn: Drawn, edge: Edge, there: Placed) -> np.ndarray:
+    """How many more children each parent is to have than there are, int64 ``(n_parents,)``."""
+    sizes = drawn.sizes[edge.name]
+    if edge.name not in there.parents:
+        return sizes
+    return np.maximum(sizes - count_sizes(there.parents[edge.name], len(sizes)), 0)
+
+
+def _natural(
+    shapes: Shapes, edges: Sequence[Edge], left: Mapping[str, np.ndarray], kept: Collection[str]
+) -> int:
+    """How many rows the groups of parents hold, by the mean over the edges whose parents are not kept."""
+    counts = shapes.parts[0].counts
+    found = []
+    for j, edge in enumerate(edges):
+        held = counts[shapes.asked[shapes.parts[0].values, j] >= 0].sum() / max(counts.sum(), 1)
+        if edge.parent not in kept and held > 0:
+            found.append(left[edge.name].sum() / held)
+    return round(float(np.mean(found))) if found else 0
+
+
+def _weights(
+    shapes: Shapes, drawn: Drawn, edges: Sequence[Edge], left: Mapping[str, np.ndarray], by_row: Sequence[bool]
+) -> np.ndarray | None:
+    """How common each tuple of labels is to be, where its labels are as common as the places that parents offer.
+
+    Iterative proportional fitting (Deming & Stephan, 1940) of the real tuples; nulls keep their share.
+    """
+    part = shapes.parts[0]
+    if not edges or part.given >= 0:
+        return None
+    weights, tuples = part.counts / max(part.counts.sum(), 1), shapes.asked[part.values]
+    wanted = []
+    for j, edge in enumerate(edges):
+        asked = tuples[:, j] + 1
+        names = np.arange(len(left[edge.name])) if by_row[j] else drawn.labels[edge.name]
+        offered = np.bincount(names + 1, left[edge.name], minlength=int(asked.max(initial=0)) + 1)
+        null = weights[asked == 0].sum()
+        offered = offered[: int(asked.max(initial=0)) + 1] / max(offered.sum(), 1) * (1 - null)
+        offered[0] = null
+        wanted.append((asked, offered))
+    for _ in range(_FITTING_ROUNDS):
+        for asked, offered in wanted:
+            found = np.bincount(asked, weights, minlength=len(offered))
+            weights = weights * (offered / np.where(found > 0, found, 1.0))[asked]
+    return weights if weights.sum() > 0 else None
 
 
 def _meet(
-    drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, partners: np.ndarray | None, rng: np.random.Generator
-) -> np.ndarray:
-    """The parent of each row, by the label (or row) it asks for; as many places at each parent as it has children."""
+    drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, partners: np.ndarray | None, left: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """The parent of each row, by the label (or row) it asks for; as many places at each parent as are left."""
     rows = np.flatnonzero(asked >= 0)
     parents = np.full(len(asked), -1, dtype=np.int64)
-    sizes = fit_total(drawn.sizes[edge.name], len(rows), rng, largest=1 if edge.one_to_one else None)
-    places = np.repeat(np.arange(len(sizes)), sizes)
+    # Who has its only child already has no room for another.
+    free = np.flatnonzero(left >= drawn.sizes[edge.name].clip(max=1)) if edge.one_to_one else np.arange(len(left))
+    sizes = fit_total(left[free], len(rows), rng, largest=1 if edge.one_to_one else None)
+    places = np.repeat(free, sizes)
     offered = places if by_row else drawn.labels[edge.name][places]
     parents[rows] = match_places(asked[rows], places, offered, rng)
     return parents if partners is None else deal_places(asked, parents, partners, rng)
 
 
 def _part(
-    drawn: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], rng: np.random.Generator
+    drawn: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], n_placed: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Part rows that must not share all their parents; which rows can stay, bool ``(n,)``."""
+    """Part rows that must not share all their parents, but for the first; which rows can stay, bool ``(n,)``."""
     stay = np.ones(len(drawn.parents[edges[0].name]) if edges else 0, dtype=bool)
     for names in distinct:
         chosen = [edge for edge in edges if edge.name in names]
@@ -335,5 +425,6 @@ def _part(
             continue
         parents = [drawn.parents[edge.name] for edge in chosen]
         labels = [drawn.labels[edge.name] for edge in chosen]
-        stay &= ~part_duplicates(parents, labels, [drawn.n_rows[edge.parent] for edge in chosen], rng)
+        n_parents = [drawn.n_rows[edge.parent] for edge in chosen]
+        stay &= ~part_duplicates(parents, labels, n_parents, rng, np.arange(len(stay)) >= n_placed)
     return stay

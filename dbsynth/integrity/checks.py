@@ -6,7 +6,7 @@ neither understands is left to the target's server, which has the last word anyw
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import duckdb
 import numpy as np
@@ -15,10 +15,11 @@ import sqlglot
 from sklearn.neighbors import NearestNeighbors
 from sqlglot import exp
 
+from ..columns.numbers import NUMERIC_KINDS, to_numbers
 from ..errors import SchemaError
 from ..schema import Table
 
-__all__ = ["broken_rows", "satisfy_checks"]
+__all__ = ["broken_rows", "named_together", "orders_in", "reach", "satisfy_checks", "tied_columns"]
 
 _ROW = "dbsynth row"
 _REPAIRS = 3
@@ -48,16 +49,59 @@ def _plain_cast(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def orders_in(table: Table, dialect: str) -> set[tuple[str, str]]:
+    """Pairs of columns of which a CHECK says, alone or among others, that the first is never above the second."""
+    found = set()
+    for check in table.checks:
+        tree = _tree(check.expression, dialect)
+        for part in tree.flatten() if isinstance(tree, exp.And) else [tree]:
+            part = part.unnest() if part is not None else None
+            if isinstance(part, (exp.LT, exp.LTE, exp.GT, exp.GTE)):
+                ends = part.left.unnest(), part.right.unnest()
+                if all(isinstance(end, exp.Column) for end in ends):
+                    names = tuple(_as_in(table, end.name) for end in ends)
+                    found.add(names if isinstance(part, (exp.LT, exp.LTE)) else names[::-1])
+    return found
+
+
+def tied_columns(table: Table, columns: Mapping[str, pa.Array], dialect: str) -> set[str]:
+    """The columns whose values a CHECK may refuse where they come from elsewhere.
+
+    They are those that it names together with others, an order of two aside, and those it names alone if it does not
+    take multiples of the largest number, and 0, too.
+
+    Args:
+        columns: the real ones.
+    """
+    ordered, tied = orders_in(table, dialect), set()
+    for check in table.checks:
+        names = sorted(_as_in(table, name) for name in _names(check.expression, dialect))
+        if len(names) == 2 and (tuple(names) in ordered or tuple(names[::-1]) in ordered):
+            continue
+        if len(names) == 1 and names[0] in columns and table.column(names[0]).kind in NUMERIC_KINDS:
+            array = columns[names[0]]
+            numbers = to_numbers(array, table.column(names[0]).kind)
+            probes = pa.array(np.outer([0, 1, 2, 10, 100], [np.nanmax(numbers, initial=0.0)]).ravel())
+            broken = broken_rows({names[0]: probes}, check.expression, dialect)
+            if broken is not None and len(broken) == 0:
+                continue
+        tied |= set(names)
+    return tied
+
+
 def satisfy_checks(
-    columns: dict[str, pa.Array], table: Table, dialect: str, changeable: Collection[str], features: np.ndarray
-) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array], table: Table, dialect: str, changeable: Collection[str], features: np.ndarray,
+    linked: Collection[frozenset[str]] = (),
+) -> dict[str, pa.Array]:  # fmt: skip
     """The columns, changed so that every CHECK that can be evaluated holds.
 
-    A row that breaks one takes the values of the columns it names from the row most like it that keeps all of them.
+    A row that breaks one takes the values of the columns it names, and of those linked to them, from the row most like
+    it that keeps all of them.
 
     Args:
         changeable: columns that hold drawn values.
         features: float ``(n_rows, n_features)``, what makes rows alike.
+        linked: sets of columns that are to come from one row.
 
     Raises:
         SchemaError: a CHECK that no row can be made to keep; names it.
@@ -73,8 +117,8 @@ def satisfy_checks(
         if not broken:
             return columns
         bad = np.unique(np.concatenate(list(broken.values())))
-        words = {word for check in broken for word in _names(check.expression, dialect)}
-        named = [name for name in changeable if name.casefold() in words]
+        words = reach({_as_in(table, word) for check in broken for word in _names(check.expression, dialect)}, linked)
+        named = [name for name in changeable if name in words]
         good = np.setdiff1d(np.arange(len(features)), bad)
         if len(good) == 0 or not named or attempt == _REPAIRS:
             break
@@ -90,9 +134,35 @@ def satisfy_checks(
     )
 
 
+def named_together(table: Table, dialect: str) -> list[frozenset[str]]:
+    """The sets of columns that a CHECK names."""
+    return [frozenset(_as_in(table, n) for n in _names(check.expression, dialect)) for check in table.checks]
+
+
+def reach(names: Collection[str], linked: Collection[frozenset[str]]) -> set[str]:
+    """The names, those linked to them, those linked to these, and so on."""
+    reached = set(names)
+    while more := {name for names in linked if names & reached for name in names} - reached:
+        reached |= more
+    return reached
+
+
 def _names(expression: str, dialect: str) -> set[str]:
-    """The columns an expression names, case folded."""
-    return {column.name.casefold() for column in sqlglot.parse_one(expression, read=dialect).find_all(exp.Column)}
+    """The columns an expression names, case folded; none where it cannot be read."""
+    tree = _tree(expression, dialect)
+    return {column.name.casefold() for column in tree.find_all(exp.Column)} if tree is not None else set()
+
+
+def _tree(expression: str, dialect: str) -> exp.Expression | None:
+    try:
+        return sqlglot.parse_one(expression, read=dialect)
+    except sqlglot.errors.SqlglotError:
+        return None
+
+
+def _as_in(table: Table, name: str) -> str:
+    """A column's name as the table spells it."""
+    return next((c.name for c in table.columns if c.name.casefold() == name.casefold()), name)
 
 
 def _nearest(good: np.ndarray, bad: np.ndarray) -> np.ndarray:

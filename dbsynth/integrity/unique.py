@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -19,18 +20,25 @@ _PATIENCE = 20  # rounds without fewer repeats after which exchanging stops
 
 
 def part_repeats(
-    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *, table: str
-) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array], key: Sequence[str], changeable: Sequence[str], rng: np.random.Generator, *,
+    table: str, along: Mapping[str, Collection[str]] = MappingProxyType({}), n_given: int = 0,
+) -> dict[str, pa.Array]:  # fmt: skip
     """The columns, changed so that no two rows have the same values in all of ``key``.
 
     A row that repeats another exchanges one changeable value with a random row, so that every column keeps its values.
     Where that does not suffice, as when every parent has nearly every value, it takes a value of the column that its
     group lacks, and at last a whole number past the largest. Rows with a null repeat nobody.
 
+    Args:
+        along: by changeable column, others that go where its values go.
+        n_given: how many of the first rows stay as they are; they differ from one another.
+
     Raises:
         SchemaError: no exchange can part the rows; names table and key.
     """
     codes = {name: _codes(columns[name]) for name in key}
+    if len(repeated_rows([codes[name] for name in key])) == 0:
+        return columns
     order = {name: np.arange(len(columns[name])) for name in changeable}
     fewest, since = len(columns[key[0]]), 0
     for attempt in range(_ROUNDS):
@@ -42,14 +50,15 @@ def part_repeats(
         name = changeable[attempt % len(changeable)] if changeable else None
         if name is None:
             break
-        others = rng.integers(len(codes[name]), size=len(repeated))
+        others = rng.integers(n_given, len(codes[name]), size=len(repeated))
         for row, other in zip(repeated.tolist(), others.tolist(), strict=True):
             for values in (codes[name], order[name]):
                 values[row], values[other] = values[other], values[row]
     for name in changeable:
         _take_missing(codes, order[name], key, name, rng)
     repeated = repeated_rows([codes[name] for name in key])
-    result = {**columns, **{name: columns[name].take(pa.array(order[name])) for name in changeable}}
+    goes = {other: order[name] for name in reversed(changeable) for other in (*along.get(name, ()), name)}
+    result = {**columns, **{name: columns[name].take(pa.array(rows)) for name, rows in goes.items()}}
     return result if len(repeated) == 0 else _number_on(result, key, changeable, repeated, table)
 
 

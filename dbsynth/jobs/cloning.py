@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from ..bundle import load_bundle, save_bundle
 from ..config import Settings, make_settings
-from ..errors import BundleError, SchemaError, TargetError
+from ..errors import BundleError, ConfigError, SchemaError, TargetError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.comparison import Comparison
+from ..quality.evaluation import Evaluation
+from ..quality.thresholds import Threshold
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
 from ..reports import Clock, FitReport, Report
 from ..schema import Schema
 from ..shop import build_shop
 from ..workspace import Workspace
-from .evaluating import assess_and_show
+from .completing import read_given
+from .evaluating import assess_and_show, refuse_poor
 from .steps import (
+    Learned,
     Mode,
     Replace,
     agree_rates,
     check_device,
     check_file,
     check_target,
+    draw_rows,
     learn_source,
+    load_tables,
     note_connections,
     open_database,
+    refuse_nulls,
     source_schema,
     write_target,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -64,16 +74,17 @@ def inspect(
         rows = take_snapshot(source, schema, workspace, progress)
         schema = with_virtual_keys(schema, workspace.read, settings)
         plan = make_plan(schema, workspace.read, rows, settings)
-        refusal = None if target is source else _refusal(target, schema)
+        refusal = None if target is source else _refusal(target, schema, workspace, settings)
         if refusal is not None:
             return dataclasses.replace(plan, obstacles=(*plan.obstacles, refusal))
         return dataclasses.replace(plan, losses=tuple(target.losses(schema.declared)))
 
 
-def _refusal(target: Adapter, schema: Schema) -> str | None:
+def _refusal(target: Adapter, schema: Schema, workspace: Workspace, settings: Settings) -> str | None:
     """Why a target would refuse the rows; None where it takes them."""
     try:
         target.check_target(schema, Mode.CREATE)
+        refuse_nulls(schema, workspace.read, target, settings)
     except (SchemaError, TargetError) as error:
         return str(error)
     return None
@@ -114,12 +125,16 @@ def generate(
     scale: float | None = None,
     seed: int | None = None,
     device: str | None = None,
+    given: Collection[str] = (),
+    given_from: str | None = None,
     replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
 
     Args:
+        given: tables whose rows, and those of all tables that they refer to, come from the database ``given_from`` as
+            they are; the others are drawn around them.
         replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
             the rows are replaced in the same tables, in one transaction; else a target with rows is refused.
 
@@ -132,10 +147,16 @@ def generate(
     chosen = {"scale": scale, "seed": seed, "device": device}
     settings = make_settings(model.settings.model_dump() | {k: v for k, v in chosen.items() if v is not None})
     check_device(settings.device)
+    if bool(given) != bool(given_from):
+        raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
         check_target(target, model.schema, replace, progress)
-        return write_target(model, model.rows, target, settings, replace, progress, clock)[0]
+        rows = None
+        if given_from is not None:
+            with clock("read"):
+                rows = read_given(model, given_from, given, settings.scale, progress)
+        return write_target(model, model.rows, target, settings, replace, progress, clock, rows)[0]
 
 
 def clone(
@@ -147,6 +168,7 @@ def clone(
     evaluate: bool = True,
     extras: bool = False,
     holdout: float = 0.0,
+    thresholds: Sequence[Threshold] = (),
     page: Path | None = None,
     progress: Progress = QUIET,
 ) -> Report:
@@ -154,11 +176,12 @@ def clone(
 
     Args:
         replace: as in `generate`.
-        evaluate: compare the synthetic rows with the real ones, once they stand in the target.
+        evaluate: compare the synthetic rows with the real ones, before they are written.
         extras: train classifiers for it too: minutes.
         holdout: share of the rows of root tables, below 1, that is kept from training, with all that descends from
             them, so that privacy can be measured against rows that were never learned. The synthetic database is as
             large as the source all the same.
+        thresholds: what the figures must reach, or else the rows are not written.
         page: where the evaluation is written as an HTML page; None: nowhere.
 
     Raises:
@@ -181,23 +204,31 @@ def clone(
         check_target(target, with_virtual_keys(schema, None, settings), replace, progress)
         for loss in target.losses(schema):
             progress.note(loss)
-        learned = learn_source(source, work, settings, progress, clock, holdout)
+        learned = learn_source(source, work, settings, progress, clock, holdout, target)
         grown = settings.model_copy(update={"scale": settings.scale / (1 - holdout)})
-        report, tables = write_target(learned.model, learned.rows, target, grown, replace, progress, clock)
-        if not evaluate:
-            return report
-        with clock("compare"):
-            plan, real = learned.plan, {name: learned.read(name) for name in tables}
-            held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
-            comparison = Comparison.of(
-                plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
-            )
-        about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
-        evaluation = assess_and_show(
-            comparison, plan, about, clock, page, progress, seed=settings.seed, extras=extras,
-            notes=(*plan.real_values, *plan.notes),
+        tables = draw_rows(learned.model, grown, progress, clock)
+        evaluation = None
+        if evaluate:
+            about = {"real": source.url, "synthetic": target.url, "settings": settings.model_dump(), "holdout": holdout}
+            evaluation = _compared(learned, tables, about, page, progress, clock, seed=settings.seed, extras=extras)
+            refuse_poor(evaluation, thresholds)
+        report = load_tables(learned.model, learned.rows, tables, target, settings.seed, replace, progress, clock)
+    return dataclasses.replace(report, evaluation=evaluation)
+
+
+def _compared(
+    learned: Learned, tables: Mapping[str, pa.Table], about: Mapping[str, Any], page: Path | None, progress: Progress,
+    clock: Clock, **options: Any,
+) -> Evaluation:  # fmt: skip
+    """The figures of drawn rows beside the real ones."""
+    with clock("compare"):
+        plan, real = learned.plan, {name: learned.read(name) for name in tables}
+        held_out = learned.read_held_out and {name: learned.read_held_out(name) for name in tables}
+        comparison = Comparison.of(
+            plan.schema, real, tables, leave_out=plan.invented, kept=plan.kept, held_out=held_out
         )
-    return dataclasses.replace(report, evaluation=evaluation, seconds=clock.seconds)
+    notes = (*plan.real_values, *plan.notes)
+    return assess_and_show(comparison, plan, about, clock, page, progress, notes=notes, **options)
 
 
 def demo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Settings
+from ..errors import QualityError
 from ..plan import Plan, make_plan
 from ..progress import QUIET, Progress
 from ..quality.assess import assess
@@ -20,12 +21,13 @@ from ..quality.comparison import Comparison
 from ..quality.evaluation import ColumnNote, Evaluation, TableNote
 from ..quality.report import render
 from ..quality.report.distributions import distributions
+from ..quality.thresholds import Threshold, broken
 from ..reading import take_snapshot
 from ..reports import Clock
 from ..workspace import Workspace
 from .steps import check_file, note_connections, open_database
 
-__all__ = ["assess_and_show", "evaluate"]
+__all__ = ["assess_and_show", "evaluate", "refuse_poor", "versions"]
 
 
 def evaluate(
@@ -103,7 +105,7 @@ def assess_and_show(
 ) -> Evaluation:
     """Every figure, and the page that shows them."""
     about = {
-        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions(),
+        **about, "seed": seed, "at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(),
         "seconds": clock.seconds,
     }  # fmt: skip
     evaluation = assess(
@@ -115,6 +117,13 @@ def assess_and_show(
     return evaluation
 
 
+def refuse_poor(evaluation: Evaluation, thresholds: Sequence[Threshold]) -> None:
+    """Raise QualityError where a figure of rows that nobody has seen yet is worse than its threshold."""
+    missed = broken(evaluation, thresholds)
+    if missed:
+        raise QualityError(f"{'; '.join(missed)}. The new rows were thrown away, and the target is as it was")
+
+
 def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:
     for name in comparison.schema.table_names:
         columns = (ColumnNote(c.column, c.kind, c.fate, c.why) for c in plan.columns if c.table == name)
@@ -123,9 +132,10 @@ def _table_notes(comparison: Comparison, plan: Plan) -> Iterator[TableNote]:
         )
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Of this program and of what its figures depend on."""
+    found = {"python": platform.python_version()}
     for name in ("dbsynth", "torch", "numpy", "scikit-learn"):
         with suppress(metadata.PackageNotFoundError):  # run from its folder, without an installation
-            versions[name] = metadata.version(name)
-    return versions
+            found[name] = metadata.version(name)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import torch
 
 from ..config import Settings
 from ..decoding import synthesise
-from ..errors import ConfigError, TargetError
+from ..errors import ConfigError, ConnectError, TargetError
+from ..given import GivenRows
 from ..learning import learn
 from ..model import DatabaseModel
 from ..plan import Plan, make_plan
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from adapters import Adapter, Violation
 
 __all__ = [
-    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "learn_source",
-    "load_mode", "note_connections", "open_database", "source_schema", "write_target",
+    "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "draw_rows",
+    "learn_source", "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "source_schema",
+    "write_target",
 ]  # fmt: skip
 
 # What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
@@ -76,13 +78,52 @@ class Learned:
     read_held_out: Callable[[str], pa.Table] | None  # those it has not seen
 
 
+def refuse_nulls(schema: Schema, read: Callable[[str], pa.Table], target: Adapter, settings: Settings) -> None:
+    """Raise TargetError where the source's rows hold nulls that tables of the target do not take.
+
+    Args:
+        read: gives a table's rows.
+    """
+    try:
+        found = target.read_schema()
+    except ConnectError:  # a file that is not there yet
+        return
+    if problems := list(_nulls_refused(schema, read, found, settings)):
+        raise TargetError(
+            f"the target takes no null where the source has some: {'; '.join(problems)}; let it take them, or give "
+            "these columns a value in the settings file"
+        )
+
+
+def _nulls_refused(
+    schema: Schema, read: Callable[[str], pa.Table], found: Schema, settings: Settings
+) -> Iterator[str]:
+    for table in schema.tables:
+        here = found.table(table.name).columns if table.name in found.table_names else ()
+        strict = {column.name for column in here if not column.nullable}
+        for column in table.columns:
+            decision = settings.decision(table.name, column.name)
+            is_constant = decision is not None and decision.fate == "constant"
+            if column.name in strict and column.nullable and column.generated is None and not is_constant:
+                n = read(table.name).column(column.name).null_count
+                if n:
+                    yield f"column {column.name!r} of table {table.name!r} in {n:,} rows"
+
+
 def learn_source(
-    source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: Clock, holdout: float = 0.0
-) -> Learned:
-    """Read the source once, decide, and learn; the source is not needed after."""
+    source: Adapter, workspace: Workspace, settings: Settings, progress: Progress, clock: Clock, holdout: float = 0.0,
+    target: Adapter | None = None,
+) -> Learned:  # fmt: skip
+    """Read the source once, decide, and learn; the source is not needed after.
+
+    Raises:
+        TargetError: the rows hold nulls that tables of ``target`` do not take.
+    """
     with clock("read"):
         schema = source_schema(source, settings)
         rows = take_snapshot(source, schema, workspace, progress)
+        if target is not None:
+            refuse_nulls(schema, workspace.read, target, settings)
     with clock("fit"):
         schema = with_virtual_keys(schema, workspace.read, settings)
         plan, read, read_held_out = make_plan(schema, workspace.read, rows, settings), workspace.read, None
@@ -117,10 +158,34 @@ def write_target(
     replace: Replace,
     progress: Progress,
     clock: Clock,
+    given: GivenRows | None = None,
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
+    tables = draw_rows(model, settings, progress, clock, given)
+    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
+
+
+def draw_rows(
+    model: DatabaseModel, settings: Settings, progress: Progress, clock: Clock, given: GivenRows | None = None
+) -> dict[str, pa.Table]:
+    """Synthetic rows by table, in memory."""
     with clock("generate"):
-        tables = synthesise(model, scale=settings.scale, seed=settings.seed, device=settings.device, progress=progress)
+        return synthesise(
+            model, scale=settings.scale, seed=settings.seed, device=settings.device, given=given, progress=progress
+        )
+
+
+def load_tables(
+    model: DatabaseModel,
+    rows: Mapping[str, int],
+    tables: Mapping[str, pa.Table],
+    target: Adapter,
+    seed: int,
+    replace: Replace,
+    progress: Progress,
+    clock: Clock,
+) -> Report:
+    """Load drawn rows all or nothing, and let the server validate every constraint."""
     schema = model.schema.declared
     with ExitStack() as stack:
         with clock("load"):
@@ -138,8 +203,7 @@ def write_target(
         for t in schema.tables
     )
     losses = (*target.losses(schema), *load.losses)
-    report = Report(target.url, settings.seed, reports, losses, clock.seconds, agree_rates(model))
-    return report, tables
+    return Report(target.url, seed, reports, losses, clock.seconds, agree_rates(model))
 
 
 def source_schema(source: Adapter, settings: Settings) -> Schema:

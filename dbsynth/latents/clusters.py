@@ -23,12 +23,16 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-__all__ = ["Clusters", "cluster_groups"]
+__all__ = ["Clusters", "Mixture", "cluster_groups"]
+
+Mixture = tuple[np.ndarray, ...]  # log π ``(k,)``, then means and variances ``(k, d)`` of each part
 
 _ROWS_PER_CLUSTER = 8  # parents with children that a cluster needs to be learned from
 _FIT_ROWS = 50_000  # child rows the mixture is fitted on; all rows are labelled
 _MIN_VARIANCE = 1e-2  # of standardised features: no cluster shrinks to a point
+_FEW_GROUPS = 5
 _EM_STEPS = 25
+_EM_STEPS_AGAIN = 5  # from a mixture that is there
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,15 @@ class Clusters:
         labels: int64 ``(n_parents,)``; ``n_clusters`` stands for a parent without children.
         n_clusters: the number of labels that parents with children have.
         agree_rate: mean share of a group's rows whose own best cluster is the group's (Appendix D.1).
+        mixture: what the labels were drawn by, for a later clustering to go on from; empty where there is one label.
+        goes_on: whether the labels are those of an earlier mixture.
     """
 
     labels: np.ndarray
     n_clusters: int
     agree_rate: float
+    mixture: Mixture = ()
+    goes_on: bool = False
 
 
 def cluster_groups(
@@ -55,6 +63,7 @@ def cluster_groups(
     parent_scale: float,
     method: str,
     seed: int,
+    earlier: Mixture = (),
 ) -> Clusters:
     """Label the parent rows of one foreign key.
 
@@ -65,6 +74,7 @@ def cluster_groups(
         n_clusters: k; fewer where there are too few parents.
         parent_scale: λ.
         method: "group" or "vote".
+        earlier: a mixture over the same features to go on from: its labels keep their numbers, and none is lost.
     """
     n_parents = len(y)
     child = np.flatnonzero(parent_rows >= 0)
@@ -76,12 +86,38 @@ def cluster_groups(
         labels[parents] = 0
         return Clusters(labels, 1, 1.0)
     groups = _Groups(x[order].astype(np.float64), y[parents].astype(np.float64) * parent_scale, starts, sizes)
-    of_group, of_row = (_vote if method == "vote" else _mixture_of_groups)(groups, k, np.random.default_rng(seed))
-    used, of_group = np.unique(of_group, return_inverse=True)  # clusters that won no group are gone
+    cluster = _vote if method == "vote" else _mixture_of_groups
+    if not _goes_on(groups, method, earlier):
+        earlier = ()
+    of_group, of_row, mixture = cluster(groups, k, np.random.default_rng(seed), earlier)
+    if earlier:
+        used = np.arange(len(earlier[0]))
+    else:
+        used, of_group = np.unique(of_group, return_inverse=True)  # clusters that won no group are gone
     labels = np.full(n_parents, len(used), dtype=np.int64)
     labels[parents] = of_group
     agree = np.add.reduceat(of_row == np.repeat(used[of_group], sizes), starts) / sizes
-    return Clusters(labels, len(used), float(agree.mean()))
+    counts = np.bincount(of_group, minlength=len(used))
+    mixture = _of_many(tuple(part[used] for part in mixture), counts)
+    return Clusters(labels, len(used), float(agree.mean()), mixture, bool(earlier))
+
+
+def _of_many(mixture: Mixture, counts: np.ndarray) -> Mixture:
+    """The mixture with the components of few groups, which could be known by their means, made like all of them."""
+    few = counts < _FEW_GROUPS
+    if not few.any():
+        return mixture
+    log_pi, *parts = mixture
+    shares = np.exp(log_pi) / np.exp(log_pi).sum()
+    return log_pi, *(np.where(few[:, None], shares @ part, part) for part in parts)
+
+
+def _goes_on(groups: _Groups, method: str, earlier: Mixture) -> bool:
+    """Whether the mixture is one over these features."""
+    widths = [groups.x.shape[1], groups.y.shape[1] + 1] if method == "group" else [
+        groups.x.shape[1] + groups.y.shape[1]
+    ]  # fmt: skip
+    return bool(earlier) and [mean.shape[1] for mean in earlier[1::2]] == widths
 
 
 @dataclass(frozen=True)
@@ -99,15 +135,23 @@ class _Groups:
         return _Groups(self.x[rows], self.y[chosen], np.r_[0, np.cumsum(sizes)[:-1]], sizes)
 
 
-def _vote(groups: _Groups, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _vote(
+    groups: _Groups, k: int, rng: np.random.Generator, earlier: Mixture
+) -> tuple[np.ndarray, np.ndarray, Mixture]:
     """The paper's clusters: each row's component, and the majority's in each group (ties: the lowest)."""
     h = np.concatenate([groups.x, np.repeat(groups.y, groups.sizes, axis=0)], axis=1)
     if h.shape[1] == 0:  # nothing tells the rows apart
-        return np.zeros(len(groups.y), dtype=np.int64), np.zeros(len(h), dtype=np.int64)
+        return np.zeros(len(groups.y), dtype=np.int64), np.zeros(len(h), dtype=np.int64), ()
     sample = h[rng.choice(len(h), _FIT_ROWS, replace=False)] if len(h) > _FIT_ROWS else h
+    begin = {}
+    if earlier:
+        log_pi, means, variances = earlier
+        k, shares = len(log_pi), np.exp(log_pi)
+        begin = {"weights_init": shares / shares.sum(), "means_init": means, "precisions_init": 1 / variances}
     mixture = GaussianMixture(
-        k, covariance_type="diag", init_params="k-means++", reg_covar=1e-3, random_state=int(rng.integers(2**31))
-    )
+        k, covariance_type="diag", init_params="k-means++", reg_covar=1e-3, random_state=int(rng.integers(2**31)),
+        **begin,
+    )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than labels leave labels unused
         mixture.fit(sample)
@@ -115,10 +159,12 @@ def _vote(groups: _Groups, k: int, rng: np.random.Generator) -> tuple[np.ndarray
     group = np.repeat(np.arange(len(groups.y)), groups.sizes)
     votes = np.zeros((len(groups.y), k), dtype=np.int32)
     np.add.at(votes, (group, of_row), 1)
-    return votes.argmax(axis=1), of_row
+    return votes.argmax(axis=1), of_row, (np.log(mixture.weights_ + 1e-12), mixture.means_, mixture.covariances_)
 
 
-def _mixture_of_groups(groups: _Groups, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _mixture_of_groups(
+    groups: _Groups, k: int, rng: np.random.Generator, earlier: Mixture
+) -> tuple[np.ndarray, np.ndarray, Mixture]:
     """Expectation-maximisation over groups: the label of each group, and each row's own best component."""
     sample = groups
     if len(groups.x) > _FIT_ROWS:
@@ -126,13 +172,16 @@ def _mixture_of_groups(groups: _Groups, k: int, rng: np.random.Generator) -> tup
         enough = int(np.searchsorted(np.cumsum(groups.sizes[order]), _FIT_ROWS)) + 1
         sample = groups.subset(np.sort(order[: max(enough, k * _ROWS_PER_CLUSTER)]))
     size_scale = _size_feature(sample.sizes)
-    weights = _start(sample, size_scale(sample.sizes), k, rng)
-    for _ in range(_EM_STEPS):
+    if earlier:
+        weights = _responsibilities(_log_likelihood(sample, size_scale(sample.sizes), earlier)[0])
+    else:
+        weights = _start(sample, size_scale(sample.sizes), k, rng)
+    for _ in range(_EM_STEPS_AGAIN if earlier else _EM_STEPS):
         mixture = _maximise(sample, size_scale(sample.sizes), weights)
         weights = _responsibilities(_log_likelihood(sample, size_scale(sample.sizes), mixture)[0])
     mixture = _maximise(sample, size_scale(sample.sizes), weights)
     of_group, of_row = _log_likelihood(groups, size_scale(groups.sizes), mixture)
-    return of_group.argmax(axis=1), of_row.argmax(axis=1)
+    return of_group.argmax(axis=1), of_row.argmax(axis=1), mixture
 
 
 def _size_feature(sizes: np.ndarray):

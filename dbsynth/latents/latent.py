@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ..columns.codec import normal
 from ..config import Settings
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, draw_group_sizes, group_means, size_bounds, size_probabilities
-from .clusters import cluster_groups
+from .clusters import Mixture, cluster_groups
 
 __all__ = ["Augmentation", "Latent", "forget_rows", "learn_augmentation", "learn_latents"]
 
@@ -33,6 +34,7 @@ class Latent:
         labels: int64 ``(n_parents,)``, of the real parent rows; ``n_labels`` for a parent without children.
         sizes: int64 ``(n_parents,)``, children of the real parent rows.
         size_scale: of log(1 + size), which brings the sizes to about 1.
+        mixture: that of the clustering, its components in the order of the labels.
     """
 
     cuts: np.ndarray
@@ -41,6 +43,7 @@ class Latent:
     labels: np.ndarray
     sizes: np.ndarray
     size_scale: float
+    mixture: Mixture = ()
 
     @property
     def n_labels(self) -> int:
@@ -48,14 +51,22 @@ class Latent:
 
 
 def learn_latents(
-    database: EncodedDatabase, settings: Settings, progress: Callable[[int], None] = lambda edges: None
+    database: EncodedDatabase,
+    settings: Settings,
+    progress: Callable[[int], None] = lambda edges: None,
+    earlier: Mapping[str, Latent] = MappingProxyType({}),
 ) -> dict[str, Latent]:
-    """The latent of every edge, by the edge's name."""
+    """The latent of every edge, by the edge's name.
+
+    Args:
+        earlier: those of an earlier fit; where the features are the same, labels keep their meaning and their order.
+    """
     latents: dict[str, Latent] = {}
     for child in reversed(list(database.tables)):
         x = _augmented(database, latents, child)
         for edge in database.edges_of(child):
-            latents[edge.name] = _learn_latent(x, database.tables[edge.parent].features, edge, settings)
+            before = earlier[edge.name].mixture if edge.name in earlier else ()
+            latents[edge.name] = _learn_latent(x, database.tables[edge.parent].features, edge, settings, before)
             progress(1)
     return latents
 
@@ -86,20 +97,22 @@ def _label_bounds(latent: Latent) -> tuple[np.ndarray, np.ndarray]:
     return lower[latent.labels], upper[latent.labels]
 
 
-def _learn_latent(x: np.ndarray, y: np.ndarray, edge: Edge, settings: Settings) -> Latent:
+def _learn_latent(x: np.ndarray, y: np.ndarray, edge: Edge, settings: Settings, earlier: Mixture) -> Latent:
     clusters = cluster_groups(
         x, y, edge.rows, n_clusters=settings.n_clusters, parent_scale=settings.parent_scale,
-        method=settings.clustering, seed=settings.seed,
+        method=settings.clustering, seed=settings.seed, earlier=earlier,
     )  # fmt: skip
     sizes = count_sizes(edge.rows, len(y))
     held, k = sizes > 0, clusters.n_clusters
     context = np.concatenate([y, group_means(x, edge.rows, len(sizes)), np.log1p(sizes)[:, None]], axis=1)
-    position = np.r_[order_by_meaning(clusters.labels[held], k, context[held]), k]
+    position = np.arange(k) if clusters.goes_on else order_by_meaning(clusters.labels[held], k, context[held])
+    mixture = tuple(part[np.argsort(position)] for part in clusters.mixture)
+    position = np.r_[position, k]
     labels = position[clusters.labels]
     shares = np.bincount(labels[held], minlength=k) / max(held.sum(), 1)
     size_scale = max(float(np.log1p(sizes[held]).mean()), 1e-3) if held.any() else 1.0
     probabilities = size_probabilities(labels, sizes, k)
-    return Latent(np.cumsum(shares), probabilities, clusters.agree_rate, labels, sizes, size_scale)
+    return Latent(np.cumsum(shares), probabilities, clusters.agree_rate, labels, sizes, size_scale, mixture)
 
 
 @dataclass(frozen=True)
@@ -166,14 +179,26 @@ class Augmentation:
 
 
 def learn_augmentation(
-    database: EncodedDatabase, latents: Mapping[str, Latent], table: str, settings: Settings
+    database: EncodedDatabase,
+    latents: Mapping[str, Latent],
+    table: str,
+    settings: Settings,
+    earlier: Augmentation | None = None,
 ) -> Augmentation | None:
-    """The columns that the edges to a table add to it; None if there are no edges, or no rows."""
+    """The columns that the edges to a table add to it; None if there are no edges, or no rows.
+
+    Args:
+        earlier: that of an earlier fit; its patterns keep their order.
+    """
     edges = tuple(edge.name for edge in database.edges_to(table))
     if not edges or len(database.tables[table]) == 0:
         return None
     present = np.stack([latents[name].sizes > 0 for name in edges], axis=1)
     patterns, pattern = np.unique(present, axis=0, return_inverse=True)
     position = order_by_meaning(pattern.reshape(-1), len(patterns), database.tables[table].middles)
+    if earlier is not None and earlier.edges == edges:
+        place = {tuple(before): i for i, before in enumerate(earlier.patterns.tolist())}
+        rank = [place.get(tuple(p), len(place) + int(at)) for p, at in zip(patterns.tolist(), position, strict=True)]
+        position = np.argsort(np.argsort(rank))
     shares = np.bincount(position[pattern.reshape(-1)], minlength=len(patterns)) / len(pattern)
     return Augmentation(edges, patterns[np.argsort(position)], np.cumsum(shares), settings.group_sizes == "joint")

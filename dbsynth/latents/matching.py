@@ -21,7 +21,9 @@ from scipy.spatial.distance import cdist
 from ..encoded import Edge
 from ..groups import repeated_rows
 
-__all__ = ["asked_by_row", "deal_places", "draw_tuples", "match_places", "match_rows", "part_duplicates"]
+__all__ = [
+    "asked_by_row", "deal_places", "draw_tuples", "match_places", "match_rows", "part_duplicates",
+]  # fmt: skip
 
 _NEIGHBOURS = 32
 _EXACT_ROWS = 1_000  # leftovers of this many rows are paired exactly
@@ -170,8 +172,9 @@ def _match_leftovers(
 
 
 def part_duplicates(
-    parents: list[np.ndarray], labels: Sequence[np.ndarray], n_parents: Sequence[int], rng: np.random.Generator
-) -> np.ndarray:
+    parents: list[np.ndarray], labels: Sequence[np.ndarray], n_parents: Sequence[int], rng: np.random.Generator,
+    may_move: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Change as few parents as needed so that no two rows have all of them in common.
 
     A row that repeats another swaps its last parent with a random row, first one whose parent has the same label; group
@@ -181,13 +184,18 @@ def part_duplicates(
         parents: per edge the parent of each row, int64 ``(n,)``; changed in place. Rows with a null (-1) repeat nobody.
         labels: per edge the label of each parent row.
         n_parents: per edge the number of parent rows.
+        may_move: bool ``(n,)``, rows that may be changed, after all that may not; None: all.
 
     Returns:
         bool ``(n,)``: rows that cannot be told apart from another whatever they are given.
     """
     held = np.all([p >= 0 for p in parents], axis=0)
+    if may_move is not None:
+        held &= may_move
     for attempt in range(_SWAP_ROUNDS):
         repeated = repeated_rows(parents)
+        if may_move is not None:
+            repeated = repeated[may_move[repeated]]
         if len(repeated) == 0:
             return np.zeros(len(held), dtype=bool)
         edge = len(parents) - 1 - attempt % len(parents)

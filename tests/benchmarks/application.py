@@ -52,6 +52,11 @@ class Answer:
     real_total: float | None = None
     groups: str = ""  # the largest groups of both
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the total is more than a tenth away from the real one."""
+        return self.total is not None and abs(self.total - self.real_total) > 0.1 * abs(self.real_total)
+
     def __str__(self) -> str:
         text = f"{self.query}: {self.rows} rows, {self.real_rows} real"
         if self.total is None or not self.real_total:

@@ -9,6 +9,7 @@ benchmark that holds two databases in memory would begin at theirs.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -26,6 +27,7 @@ class Run:
     status: int
     seconds: float  # wall clock, from before the process starts until it is gone
     peak_mib: float  # resident memory, its own children's largest included
+    cpu_seconds: float  # of all its threads
     stdout: str
     stderr: str
 
@@ -37,6 +39,11 @@ def run_measured(command: Sequence[str]) -> Run:
         launcher = [sys.executable, "-S", __file__, took]
         done = subprocess.run([*launcher, *command], capture_output=True, text=True, check=False)
         return Run(**json.loads(took.read_text()), stdout=done.stdout, stderr=done.stderr)
+
+
+def load_average() -> str:
+    """How many processes wanted a core in the last minutes: what seconds of wall clock are to be read with."""
+    return "/".join(f"{load:.1f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
 
 
 def cli_options(pairs: Sequence[str]) -> list[str]:
@@ -54,8 +61,10 @@ def main() -> None:
     started = time.perf_counter()
     status = subprocess.call(sys.argv[2:])
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    Path(sys.argv[1]).write_text(json.dumps({"status": status, "seconds": seconds, "peak_mib": peak}))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    took = {"status": status, "seconds": seconds, "peak_mib": peak, "cpu_seconds": used.ru_utime + used.ru_stime}
+    Path(sys.argv[1]).write_text(json.dumps(took))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ Every database of the folder (see `sources.py`), in every dialect it is there, g
 `python -m dbsynth clone` of its own; within a dialect `--ddl native` brings views, functions and triggers along. What
 it says of itself is not believed: constraints are read from the target's catalog and counted against its rows, and
 where the database brings views or there are reports one would ask of it, they are run. Prints Markdown; the exit
-status is 1 where a clone fails, a constraint is broken, rows or constraints are missing, or a query finds nothing.
+status is 1 where a clone fails, a constraint is broken, rows or constraints are missing, a query finds nothing, or the
+total of a report is more than 10 % off.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> None:
     print("| clone | tables | rows | constraints | violations | losses | queries that find rows | seconds |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     for name in args.only or names(args.data):
-        for source in dialects_of(args.data, name):
+        for source in (dialect for dialect in dialects_of(args.data, name) if dialect in args.of):
             with Servers(args.postgres, args.mysql) as servers:
                 url = new_source(args.data, name, source, servers)
                 for target in _targets(args.data, name, source, args.to):
@@ -79,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER", help="holds sql/<name>/, parquet/<name>/ and load.py")
     add_server_options(parser)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the folder's databases")
+    parser.add_argument("--of", nargs="+", choices=DIALECTS, default=DIALECTS, help="source dialects")
     parser.add_argument("--to", nargs="+", choices=DIALECTS, default=DIALECTS, help="target dialects")
     parser.add_argument("--set", nargs="*", default=["iterations=20"], metavar="NAME=VALUE",
                         help="settings; constraints do not depend on how long is learned. [iterations=20]")  # fmt: skip
@@ -110,6 +112,7 @@ def _try(title: str, name: str, source: str, target: str, same: bool, options: S
     except Exception as error:  # a target that cannot be asked is a result; the other clones go on
         outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.problems += [f"{a.query}: no rows, {a.real_rows} real ones" for a in outcome.answers if not a.rows]
+    outcome.problems += [f"{a}: more than 10 % off" for a in outcome.answers if a.is_off]
     return outcome
 
 

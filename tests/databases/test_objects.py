@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 
 from adapters import Mode
+from dbsynth import jobs
+from dbsynth.config import Settings
 from dbsynth.schema import DatabaseObject, Schema
 
 # A view of a view that stands before it in name order, and a trigger that counts: rows loaded must not count.
@@ -269,3 +271,24 @@ def test_what_a_trigger_computes_for_search_is_computed_from_the_rows(database_o
             load.write_rows(schema.table("film"), [invented])
         assert load.losses == []
         assert database.sql(url, "SELECT words, changed::text FROM film") == [("'cat':2 'run':1", "2020-01-01")]
+
+
+def test_every_synthetic_row_fits_into_a_partition(database_of, open_url):
+    """Of two years with one between them that no partition has; ids are unique in each partition only."""
+    database = database_of("postgres")
+    source = database.make("""
+        CREATE TABLE sale (id int NOT NULL, at date NOT NULL, region text NOT NULL) PARTITION BY RANGE (at);
+        CREATE TABLE sale_1 PARTITION OF sale (PRIMARY KEY (id)) FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+        CREATE TABLE sale_2 PARTITION OF sale (PRIMARY KEY (id, region))
+            FOR VALUES FROM ('2022-01-01') TO ('2023-01-01') PARTITION BY LIST (region);
+        CREATE TABLE sale_2_a PARTITION OF sale_2 FOR VALUES IN ('a', 'b');
+        INSERT INTO sale SELECT i, date '2020-01-01' + (i % 2) * 731 + i % 300, (ARRAY['a', 'b'])[1 + i % 2]
+            FROM generate_series(1, 300) i;
+    """)
+    target = database.new()
+    quick = Settings(iterations=10, n_steps=4, batch_size=128, layers=(16,))
+    report = jobs.clone(source, target, quick, evaluate=False)
+    assert report.violations == ()
+    assert report.losses == ()
+    assert database.sql(target, "SELECT count(*) FROM sale") == [(300,)]
+    assert database.sql(target, "SELECT count(*) FROM sale_2_a WHERE at < '2022-01-01'") == [(0,)]

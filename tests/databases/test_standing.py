@@ -102,6 +102,18 @@ def test_a_foreign_key_of_the_targets_is_obeyed_where_the_user_says_so(database)
     assert database.sql(target, "SELECT count(*) FROM visit") == [(2,)]
 
 
+def test_nulls_that_the_target_does_not_take_are_named(database):
+    """Only where the real rows have some: visit.at may be null and never is."""
+    tables = _empty(SOURCE).replace("at timestamp", "at timestamp NOT NULL").replace("(8,2)", "(8,2) NOT NULL")
+    source, target = database.make(SOURCE), database.make(tables)
+    says = "takes no null where the source has some: column 'paid' of table 'client' in 1 rows; let it"
+    assert [says in obstacle for obstacle in jobs.inspect(source, target_url=target).obstacles] == [True]
+    with pytest.raises(TargetError, match=says):
+        jobs.clone(source, target)
+    told = Settings(tables={"client": {"columns": {"paid": {"value": 1}}}})
+    assert jobs.inspect(source, told, target_url=target).obstacles == ()
+
+
 def test_what_a_fresh_target_refuses_it_refuses_before_a_row_is_learned(database_of, open_url):
     """A type of an extension that is not installed there, say."""
     schema = Schema("postgres", (Table("t", (Column("a", Kind.OTHER, "not_a_type"),)),))
