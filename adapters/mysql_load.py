@@ -40,6 +40,7 @@ _JOURNAL = "dbsynth journal"
 _LOCK_TIMEOUT = 1  # seconds, the least there is: nobody queues behind us for longer
 _PATIENCE = 600.0  # seconds in which the old tables must have been free for a moment
 _LONGEST_PAUSE = 5.0  # seconds between two attempts
+_NOT_THE_DEFINER = 1227  # the server's number for rights of the whole server
 _LOCKED = 1205  # the server's number for a lock that was not given in time
 
 
@@ -178,6 +179,8 @@ class StagedLoad:
             self._query(statement)
         staged = read_schema(self._query, self._staging, probe=False)
         self._rows = RowWriter(self._connection, self._query, self._staging, staged)
+        for name in self._replaced:
+            list(self._triggers(name))  # what cannot be made again is said before the rows
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         return self._rows.write_rows(table, batches)
@@ -314,7 +317,15 @@ class StagedLoad:
         )
         for (name,) in rows:
             statement = self._query(f"SHOW CREATE TRIGGER {_name(self._database, name)}")[0][2]
-            self._query(statement)
+            try:
+                self._query(statement)
+            except _driver().err.OperationalError as error:
+                if error.args[0] != _NOT_THE_DEFINER:
+                    raise
+                raise TargetError(
+                    f"trigger {name!r} of table {table!r} is another user's, and the new one would have to be, too; "
+                    "let the target's user make it, or GRANT SET USER (MySQL: SET_ANY_DEFINER) ON *.* TO it"
+                ) from error
             self._query(f"DROP TRIGGER {_name(self._staging, name)}")
             yield f"DROP TRIGGER IF EXISTS {_name(self._database, name)}", statement
 

@@ -131,6 +131,25 @@ def test_every_setting_is_an_option_of_the_same_spelling() -> None:
         assert "--" + name.replace("_", "-") in option.opts
 
 
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [
+        ([], None),
+        (["--replace"], "swap"),
+        (["--replace", "swap"], "swap"),
+        (["--replace", "in-place"], "in-place"),
+        (["--replace=in-place"], "in-place"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_replace_takes_a_way_and_swallows_no_url(words: list[str], way: str | None, place: int) -> None:
+    """Wherever it stands."""
+    arguments = ["sqlite:///a.db", "sqlite:///b.db"]
+    arguments[place:place] = words
+    options = cli.cli.commands["clone"].make_context("clone", arguments).params
+    assert (options["source"], options["target"], options["replace"]) == ("sqlite:///a.db", "sqlite:///b.db", way)
+
+
 @pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"tables"}))
 def test_the_help_tells_the_choices_and_the_default(name: str) -> None:
     """The same as those of Settings."""

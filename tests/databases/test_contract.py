@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from adapters import Mode, open_database
+from adapters.urls import is_local
 from dbsynth.errors import DbsynthError, SchemaError, SourceError, TargetError
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
@@ -443,6 +444,19 @@ def test_what_is_wrong_with_a_url_is_one_line_without_the_password(database, cha
         assert not any(
             word in str(caught.value) + text.split("Traceback")[-1] for word in ("canary/!p", "c%61nary", "canary%2F")
         )
+
+
+@pytest.mark.parametrize(("host", "local"), [
+    (None, True), ("", True), ("/run/postgresql", True), ("localhost", True), ("127.0.0.1", True), ("127.8.0.1", True),
+    ("::1", True), ("db.example.org", False), ("10.0.0.7", False), ("2001:db8::1", False),
+    ("localhost.example.org", False),
+])  # fmt: skip
+def test_a_connection_that_stays_on_the_machine_needs_no_proof(host, local):
+    assert is_local(host) is local
+
+
+def test_nothing_is_pointed_out_here(database, open_url):
+    assert open_url(database.new()).unverified is None
 
 
 def test_a_schema_needs_its_parents():
