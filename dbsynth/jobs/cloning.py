@@ -40,6 +40,7 @@ from .steps import (
     note_connections,
     open_database,
     refuse_nulls,
+    refuse_same,
     source_schema,
     write_target,
 )
@@ -217,10 +218,7 @@ def clone(
         closing(open_database(target_url)) as target,
         Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
-        if source.identity == target.identity:
-            raise TargetError(
-                f"source and target are the same database ({target.url}); name another target, nothing was changed"
-            )
+        refuse_same(source, target)
         schema = source_schema(source, settings)
         note_connections(progress, source, target)
         check_target(target, with_virtual_keys(schema, None, settings), replace, progress)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..bundle import load_bundle
 from ..config import Settings, make_settings, nearest
-from ..errors import BundleError, ConfigError, TargetError
+from ..errors import BundleError, ConfigError
 from ..given import GivenRows, fillable
 from ..model import DatabaseModel
 from ..progress import QUIET, Progress
@@ -26,6 +26,7 @@ from .steps import (
     learn_source,
     note_connections,
     open_database,
+    refuse_same,
     source_schema,
     write_target,
 )  # fmt: skip
@@ -67,10 +68,7 @@ def complete(
         closing(open_database(target_url)) as target,
         Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
     ):
-        if source.identity == target.identity:
-            raise TargetError(
-                f"source and target are the same database ({target.url}); name another target, nothing was changed"
-            )
+        refuse_same(source, target)
         note_connections(progress, source, target)
         schema = source_schema(source, settings)
         asked = _asked(schema, fill, rows)

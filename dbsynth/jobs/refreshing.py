@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..bundle import save_bundle
-from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
+from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError
 from ..evolution import missing_in, without
 from ..exposition import write_exposition
 from ..history import add_run, read_runs
@@ -33,7 +33,16 @@ from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
 from .evaluating import assess_and_show, refuse_poor, versions
 from .outlook import Action, Outlook, look
-from .steps import check_device, check_target, draw_rows, load_tables, note_connections, open_database, refuse_nulls
+from .steps import (
+    check_device,
+    check_target,
+    draw_rows,
+    load_tables,
+    note_connections,
+    open_database,
+    refuse_nulls,
+    refuse_same,
+)
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -56,7 +65,7 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         closing(open_database(job.target)) as target,
         Workspace(job.workspace, encrypted=job.encrypt_workspace) as work,
     ):
-        _two(source, target)
+        refuse_same(source, target)
         outlook = look(job, source, work, progress, refit=refit)
         if outlook.plan is None:
             return outlook
@@ -89,7 +98,7 @@ def refresh(
             closing(_reach(job.target, progress)) as target,
             Workspace(job.workspace, encrypted=job.encrypt_workspace) as work,
         ):
-            _two(source, target)
+            refuse_same(source, target)
             note_connections(progress, source, target)
             with target.lock():
                 return _renew(job, source, target, work, progress, record, refit)
@@ -149,13 +158,6 @@ def _reach(url: str, progress: Progress) -> Adapter:
             progress.note(f"{error}; trying again in {wait} s")
             time.sleep(wait)
     return open_database(url)
-
-
-def _two(source: Adapter, target: Adapter) -> None:
-    if source.identity == target.identity:
-        raise TargetError(
-            f"source and target are the same database ({target.url}); name another target, nothing was changed"
-        )
 
 
 def _check_target(

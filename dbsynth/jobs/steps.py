@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Learned", "Mode", "Replace", "agree_rates", "check_device", "check_file", "check_target", "draw_rows",
-    "learn_source", "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "source_schema",
-    "write_target",
+    "learn_source", "load_mode", "load_tables", "note_connections", "open_database", "refuse_nulls", "refuse_same",
+    "source_schema", "write_target",
 ]  # fmt: skip
 
 # What may become of a target's rows: nothing; new tables take their place at once; new rows in the same tables.
@@ -225,6 +225,14 @@ def _refuse_violations(violations: Sequence[Violation], target: Adapter) -> None
 def load_mode(replace: Replace) -> Mode:
     modes = {False: Mode.CREATE, True: Mode.REPLACE, "swap": Mode.REPLACE, "in-place": Mode.IN_PLACE}
     return modes[replace or False]
+
+
+def refuse_same(source: Adapter, target: Adapter) -> None:
+    """Raise TargetError where both are one database, however the two URLs are spelled."""
+    if source.identity == target.identity:
+        raise TargetError(
+            f"source and target are the same database ({target.url}); name another target, nothing was changed"
+        )
 
 
 def note_connections(progress: Progress, *databases: Adapter) -> None:
