@@ -25,6 +25,8 @@ _STAYS = {
     "text search configuration": "only functions and what is made of them are",
     "virtual table": "what it indexes is not known",
 }
+# What has no meaning where the rest of its dialect is missing.
+_UNSAID = frozenset({"schema", "search column"})
 _SHOWN = 12  # names in a line
 
 
@@ -52,6 +54,8 @@ def left_behind(schema: Schema, dialect: str) -> list[str]:
     """A sentence for each kind of object that a target of this dialect is not given."""
     by_kind: dict[str, list[str]] = {}
     for found in schema.objects:
+        if schema.dialect != dialect and found.kind in _UNSAID:
+            continue
         if not found.statements or schema.dialect != dialect:
             by_kind.setdefault(found.kind, []).append(found.name)
     return [_sentence(kind, names, schema.dialect, dialect) for kind, names in by_kind.items()]
@@ -59,7 +63,7 @@ def left_behind(schema: Schema, dialect: str) -> list[str]:
 
 def _sentence(kind: str, names: list[str], source: str, target: str) -> str:
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    plural = {"policy": "policies"}.get(kind, f"{kind}s")
+    plural = {"policy": "policies", "index": "indexes"}.get(kind, f"{kind}s")
     if kind == "inheritance":
         return f"tables hold no longer the rows of those that inherit from them: {shown}"
     if kind == "partition":

@@ -116,6 +116,9 @@ def fit(url: str, bundle: Path, replace: bool, quiet: bool, as_json: bool, **set
         click.option("--scale", type=float, help="Synthetic rows for each real row. [as fitted]"),
         click.option("--seed", type=int, help="Same seed, same device, same rows. [as fitted]"),
         click.option("--device", help="Where torch computes: cpu, cuda, cuda:1, mps. [as fitted]"),
+        click.option("--ddl", type=click.Choice(["tables", "native"]), default="tables",
+                     help="Tables only; or views, functions and triggers too, if the bundle was fitted with them: SQL "
+                          "of whoever made it. [tables]"),
         *GIVEN,
     ],
     OUTPUT,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from .integrity.checks import named_together, reach, satisfy_checks
+from .integrity.checks import named_together, reach, refused_rows, satisfy_checks
 from .integrity.rules.hold import Parents, settle
 from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule
 from .integrity.unique import part_repeats
@@ -65,12 +66,16 @@ def tell_apart(
     Args:
         n_given: how many of the first rows stay as they are.
     """
-    fates = model.fates[table.name]
+    fates, dialect = model.fates[table.name], model.schema.dialect
     for key in unique_sets(table):
         changeable = [name for name in key if fates[name] is Fate.MODELLED]
         changeable = changeable or [n for n in key if fates[n] in (Fate.FABRICATED, Fate.KEPT) and len(key) > 1]
         if changeable and all(name in columns for name in key):
             drawn = {n for n, fate in fates.items() if fate in (Fate.MODELLED, Fate.COMPUTED) and n in columns}
             along = {name: (reach({name}, linked) & drawn) - set(key) for name in changeable}
-            columns = part_repeats(columns, key, changeable, rng, table=table.name, along=along, n_given=n_given)
+            checked = set().union(*named_together(table, dialect)) & set(changeable)
+            refused = partial(refused_rows, table=table, dialect=dialect, names=checked) if checked else None
+            columns = part_repeats(
+                columns, key, changeable, rng, table=table.name, along=along, n_given=n_given, refused=refused
+            )
     return columns

@@ -230,19 +230,19 @@ def _refused_inventions(
     """A line for each unique column that a CHECK binds and that no values can be invented for."""
     for c in columns:
         table, column = schema.table(c.table), schema.table(c.table).column(c.column)
-        unique = c.column in {key.columns[0] for key in table.unique_keys if len(key.columns) == 1}
-        if c.table in kept or not own_checks(table, c.column, schema.dialect):
+        unique = any(key.columns == (c.column,) for key in table.unique_keys)
+        numbered = c.fate is Fate.KEY and table.primary_key == (c.column,) and column.kind is Kind.INTEGER
+        invented = numbered or (c.fate is Fate.FABRICATED and unique)
+        if c.table in kept or not invented or not own_checks(table, c.column, schema.dialect):
             continue
         real = read(c.table).column(c.column).combine_chunks()
-        decision = settings.decision(c.table, c.column)
-        told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
-        if c.fate is Fate.FABRICATED and unique:
-            invent = partial(fabricate, learn_fabricator(c.table, column, real, unique=True, **told), column)
-        elif c.fate is Fate.KEY and table.primary_key == (c.column,) and column.kind is Kind.INTEGER:
+        if numbered:
             first = pc.min(real).as_py() or 1
             invent = lambda n, rng, first=first: pa.array(first + np.arange(n))  # noqa: E731
         else:
-            continue
+            decision = settings.decision(c.table, c.column)
+            told = {"provider": decision.provider, "pattern": decision.pattern} if decision else {}
+            invent = partial(fabricate, learn_fabricator(c.table, column, real, unique=True, **told), column)
         n = min(len(real), _TRIED)
         try:
             allowed(invent(n, np.random.default_rng(0)), lambda k, of=invent, n=n: of(n + k, np.random.default_rng(1)),

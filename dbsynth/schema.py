@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -352,7 +353,20 @@ class Schema:
         )
         types = tuple(NamedType(**t) for t in data["types"])
         objects = tuple(DatabaseObject(**{**o, "statements": tuple(o["statements"])}) for o in data["objects"])
-        return cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types, objects)
+        schema = cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types, objects)
+        definitions = [index.definition for t in schema.tables for index in t.indexes if index.definition]
+        for statement in (*definitions, *(kind.definition for kind in types)):
+            if not _DEFINES.match(statement):
+                raise SchemaError(f"{statement[:60]!r} defines neither a type nor an index")
+        return schema
+
+
+# What defines a type, an index or an exclusion in a schema's native words.
+_DEFINES = re.compile(
+    r"CREATE\s+(UNIQUE\s+)?(INDEX|FULLTEXT\s+INDEX|SPATIAL\s+INDEX|TYPE|DOMAIN|EXTENSION|SCHEMA)\s"
+    r"|ALTER\s+TABLE\s.*\sADD\s+CONSTRAINT\s",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def _find_cycle(names: Iterable[str], keys: list[ForeignKey]) -> list[ForeignKey]:

@@ -47,6 +47,7 @@ def plan(plan: Plan) -> None:
     kept = [f"table {name} is copied as it is: {why}" for name, why in plan.kept.items()]
     _list(page, "REAL VALUES COME THROUGH, because you said so", plan.real_values, style="bold red")
     _list(page, "Notes", [*kept, *plan.notes])
+    _list(page, "What a target does not get", plan.losses)
     _list(page, "What stands in the way", plan.obstacles or ["nothing"], style="red" if plan.obstacles else "green")
 
 

@@ -56,10 +56,13 @@ def test_else_the_plan_and_the_report_name_them(shop, tmp_path, capsys):
     assert "trigger noted is not carried over" in printed
 
 
-def test_a_bundle_has_them_if_they_were_asked_for(shop, tmp_path):
-    for settings, expected in ((QUICK, []), (NATIVE, ["dear", "noted"])):
+def test_a_bundle_brings_them_if_both_runs_are_told_to(shop, tmp_path):
+    """A bundle may come from a stranger: its SQL runs only where the user of the target says so."""
+    for settings, ddl, expected in (
+        (QUICK, "native", []), (NATIVE, "tables", []), (NATIVE, "native", ["dear", "noted"]),
+    ):  # fmt: skip
         jobs.fit(shop, tmp_path / "bundle", settings, replace=True)
-        jobs.generate(tmp_path / "bundle", f"sqlite:///{tmp_path / 'b.db'}", replace=True)
+        jobs.generate(tmp_path / "bundle", f"sqlite:///{tmp_path / 'b.db'}", ddl=ddl, replace=True)
         assert _objects(f"sqlite:///{tmp_path / 'b.db'}")[0] == expected
 
 

@@ -84,6 +84,20 @@ def test_to_json_and_back(schema: Schema) -> None:
         assert again.fingerprint == one.fingerprint
 
 
+@pytest.mark.parametrize("statement", ["DROP TABLE b", "COPY a FROM PROGRAM 'x'", " CREATE FUNCTION f()"])
+def test_what_defines_an_index_or_a_type_does_nothing_else(statement: str) -> None:
+    """Whoever wrote the JSON."""
+    data = rich().to_json()
+    for schema in (
+        data | {"types": [{"name": "t", "definition": statement}]},
+        data | {"tables": [data["tables"][0] | {"indexes": [
+            {"name": "i", "columns": [], "unique": False, "definition": statement, "excludes": False}]}],
+            "foreign_keys": []},
+    ):  # fmt: skip
+        with pytest.raises(SchemaError, match="neither a type nor an index"):
+            Schema.from_json(schema)
+
+
 def test_the_fingerprint_tells_schemas_apart() -> None:
     """A column more, another dialect."""
     one = Schema("sqlite", (table("a"),))

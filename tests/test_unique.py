@@ -59,3 +59,20 @@ def test_rows_without_repeats_stay_as_they_are() -> None:
     """Nothing is touched without need."""
     columns = {"a": pa.array([1, 2, 3]), "b": pa.array(["x", "x", "x"])}
     assert part_repeats(columns, ("a", "b"), ["b"], RNG, table="t") == columns
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10_000))
+def test_what_is_refused_is_undone(seed: int) -> None:
+    """Two columns that are unique together, the one below the other: both stay so."""
+    rng = np.random.default_rng(seed)
+    low = rng.integers(0, 12, 40)
+    columns = {"low": pa.array(low), "high": pa.array(low + rng.integers(1, 9, 40))}
+
+    def refused(held: dict[str, pa.Array]) -> np.ndarray:
+        return np.flatnonzero(held["low"].to_numpy() >= held["high"].to_numpy())
+
+    parted = part_repeats(columns, ("low", "high"), ["low", "high"], rng, table="t", refused=refused)
+    found = keys(parted, ("low", "high"))
+    assert len(set(found)) == 40
+    assert all(a < b for a, b in found)

@@ -27,10 +27,10 @@ from ..latents.matching import match_rows
 from .sampling import Cells
 from .structure import Drawn, Placed
 
-__all__ = ["cells_of", "place_given", "ranks_against"]
+__all__ = ["at_middles", "cells_of", "place_given", "ranks_against"]
 
 _FEWEST = 30  # given rows from which it is told what is commoner among them
-_PENALTY = 0.05  # inverse strength of the penalty on telling given rows from drawn ones
+_EVIDENCE = 20.0  # rows that all rows together count for, in telling given ones from drawn ones
 _INDICATORS = 8  # categories of a nominal variable by which rows are compared
 
 
@@ -41,8 +41,8 @@ def place_given(
     """What is known of the structure around given rows, by table that has any.
 
     Args:
-        structure, values: a database that was drawn around nothing; its values by table, standard normal, float32
-            ``(n_rows, n_variables)``.
+        structure, values: a database that was drawn around nothing; its values by table, float32
+            ``(n_rows, n_variables)``; see `at_middles`.
         guesses: by table, values for what is not known of the given rows, float32 ``(n, n_variables)``, n at least as
             many as are given.
     """
@@ -63,6 +63,15 @@ def place_given(
         parents = {edge.name: given.parents[edge.name] for edge in database.edges_of(table)}
         placed[table] = Placed(len(known), parents, labels, sizes)
     return placed
+
+
+def at_middles(codes: Codes, ranks: np.ndarray) -> np.ndarray:
+    """Drawn rows told as given ones are, standard normal, float32 ``(n, n_variables)``: categories by their middles."""
+    told = ranks.copy()
+    for j, cuts in enumerate(codes.cuts):
+        if cuts is not None and len(cuts):
+            told[:, j] = ((np.r_[0.0, cuts[:-1]] + cuts) / 2)[codes.categories(ranks, j)]
+    return normal(told)
 
 
 def _values_told(known: Known, guess: np.ndarray | None) -> np.ndarray:
@@ -119,7 +128,7 @@ def _how_often(known: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     x = np.concatenate([x, x**2], axis=1)
     x = (x - x.mean(axis=0)) / x.std(axis=0).clip(min=1e-6)
     given = np.arange(len(x)) < len(known)
-    odds = LogisticRegression(C=_PENALTY, max_iter=200).fit(x, given).decision_function(x[~given])
+    odds = LogisticRegression(C=_EVIDENCE / len(x), max_iter=200).fit(x, given).decision_function(x[~given])
     return np.exp(odds - odds.max())
 
 

@@ -22,7 +22,7 @@ from ..encoded import EncodedDatabase, Generated, Given
 from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
-from .given import cells_of, place_given, ranks_against
+from .given import at_middles, cells_of, place_given, ranks_against
 from .parts import part_rows, together
 from .sampling import Cells, sample_rows
 from .structure import Drawn, Placed, Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
@@ -121,16 +121,18 @@ def _generate_around(given: Given, drawing: _Drawing, n_rows: Mapping[str, int])
     pool = drawing.structure(n_rows)
     scale = drawing.values(pool, {}, "drawing")
     whole = all((known.high - known.low < 1).all() for known in given.known.values())
-    around: dict[str, np.ndarray] = {}
+    like_real = {t: at_middles(tables[t], spread_ranks(z, rng)) for t, z in scale.items()}
+    guesses: dict[str, np.ndarray] = {}
     for _ in range(1 if whole else _ROUNDS):  # what was drawn for missing cells says more of a place than nothing does
         with drawing.progress.stage("placing given rows"):
-            placed = place_given(model.database, model.latents, pool, scale, given, rng, around)
+            placed = place_given(model.database, model.latents, pool, like_real, given, rng, guesses)
         structure = drawing.structure(given.n_rows, placed)
         cells = {
             t: cells_of(known, tables[t], structure.n_rows[t], rng, drawing.device) for t, known in given.known.items()
         }
         around = drawing.values(structure, cells, "drawing around given rows")
-    ranks = {t: ranks_against(around[t], scale[t], given.known.get(t), tables[t]) for t in around}
+        ranks = {t: ranks_against(around[t], scale[t], given.known.get(t), tables[t]) for t in around}
+        guesses = {t: at_middles(tables[t], ranks[t]) for t in given.known}
     return Generated(ranks, structure.parents)
 
 

@@ -7,6 +7,7 @@ neither understands is left to the target's server, which has the last word anyw
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -19,7 +20,7 @@ from ..columns.numbers import NUMERIC_KINDS, to_numbers
 from ..errors import SchemaError
 from ..schema import Table
 
-__all__ = ["broken_rows", "named_together", "orders_in", "reach", "satisfy_checks", "tied_columns"]
+__all__ = ["broken_rows", "named_together", "orders_in", "reach", "refused_rows", "satisfy_checks", "tied_columns"]
 
 _ROW = "dbsynth row"
 _REPAIRS = 3
@@ -29,8 +30,7 @@ _MAX_DONORS = 20_000  # rows among which the one most like a broken row is looke
 def broken_rows(columns: dict[str, pa.Array], expression: str, dialect: str) -> np.ndarray | None:
     """Rows for which a CHECK is false (unknown passes), int64; None where the expression is beyond us."""
     try:
-        tree = sqlglot.parse_one(expression, read=dialect)
-        condition = tree.transform(_plain_cast).sql(dialect="duckdb", identify=True)
+        condition = _for_duckdb(expression, dialect)
         rows = pa.table({**columns, _ROW: pa.array(np.arange(len(next(iter(columns.values())))))})
         with duckdb.connect(":memory:", config={"threads": 1}) as database:
             database.register("rows", rows)
@@ -40,6 +40,11 @@ def broken_rows(columns: dict[str, pa.Array], expression: str, dialect: str) -> 
     except (sqlglot.errors.SqlglotError, duckdb.Error):
         return None
     return np.asarray(found[_ROW], dtype=np.int64)
+
+
+@cache
+def _for_duckdb(expression: str, dialect: str) -> str:
+    return sqlglot.parse_one(expression, read=dialect).transform(_plain_cast).sql(dialect="duckdb", identify=True)
 
 
 def _plain_cast(node: exp.Expression) -> exp.Expression:
@@ -87,6 +92,13 @@ def tied_columns(table: Table, columns: Mapping[str, pa.Array], dialect: str) ->
                 continue
         tied |= set(names)
     return tied
+
+
+def refused_rows(columns: Mapping[str, pa.Array], table: Table, dialect: str, names: Collection[str]) -> np.ndarray:
+    """Rows that break a CHECK that names one of these columns, int64."""
+    named = zip(table.checks, named_together(table, dialect), strict=True)
+    found = [broken_rows(dict(columns), check.expression, dialect) for check, of in named if of & set(names)]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *(rows for rows in found if rows is not None)]))
 
 
 def satisfy_checks(
@@ -153,6 +165,7 @@ def _names(expression: str, dialect: str) -> set[str]:
     return {column.name.casefold() for column in tree.find_all(exp.Column)} if tree is not None else set()
 
 
+@cache
 def _tree(expression: str, dialect: str) -> exp.Expression | None:
     try:
         return sqlglot.parse_one(expression, read=dialect)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from adapters import Adapter
 
 __all__ = ["clone", "demo", "fit", "generate", "inspect"]
+
+_CODE = frozenset({"function", "procedure", "aggregate"})
 
 
 def inspect(
@@ -127,12 +129,15 @@ def generate(
     device: str | None = None,
     given: Collection[str] = (),
     given_from: str | None = None,
+    ddl: Literal["tables", "native"] = "tables",
     replace: Replace = False,
     progress: Progress = QUIET,
 ) -> Report:
     """Write a synthetic database from a bundle; what is None is as it was fitted.
 
     Args:
+        ddl: "native" lets the views, functions and triggers that a bundle brings be created, if it was fitted with
+            them: SQL of whoever made the bundle, which runs in the target with its user's rights.
         given: tables whose rows, and those of all tables that they refer to, come from the database ``given_from`` as
             they are; the others are drawn around them.
         replace: True or "swap": new tables take the place of those that hold rows, which stand until then; "in-place":
@@ -151,12 +156,29 @@ def generate(
         raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
+        if ddl == "tables" and model.schema.dialect == target.dialect:
+            model = dataclasses.replace(model, schema=_without_code(model.schema, bundle))
         check_target(target, model.schema, replace, progress)
         rows = None
         if given_from is not None:
             with clock("read"):
                 rows = read_given(model, given_from, given, settings.scale, progress)
         return write_target(model, model.rows, target, settings, replace, progress, clock, rows)[0]
+
+
+def _without_code(schema: Schema, bundle: Path) -> Schema:
+    """The schema of a bundle, which may be a stranger's, without what its SQL does by itself.
+
+    Raises:
+        BundleError: its tables call functions.
+    """
+    called = [found.name for found in schema.objects if found.part_of_tables and found.kind in _CODE]
+    if called:
+        raise BundleError(
+            f"the tables of {bundle} call functions that it brings ({', '.join(called[:3])}); they would run in the "
+            "target with your rights: give --ddl native if you trust whoever made it"
+        )
+    return schema.tables_only
 
 
 def clone(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters import Mode
 from dbsynth import jobs
 from dbsynth.config import Settings
-from dbsynth.errors import SchemaError, SourceError, TargetError
+from dbsynth.errors import BundleError, SchemaError, SourceError, TargetError
 from dbsynth.schema import Kind
 
 TINY = Settings(iterations=2, n_clusters=2, n_steps=2, batch_size=32, layers=(8,), no_keep=True)
@@ -253,3 +255,30 @@ def test_keys_across_namespaces_and_types_of_others(new_postgres, sql):
     assert report.violations == ()
     assert [t.rows for t in report.tables] == [20, 20, 20]
     assert sql(target, "INSERT INTO sales.item (state) VALUES ('paid') RETURNING id") == [(21,)]
+
+
+def test_a_schema_cannot_hide_a_statement_in_another(new_postgres, open_url, sql):
+    """A bundle's schema may come from a stranger: what its CHECK says is one expression."""
+    source, target = new_postgres(), new_postgres()
+    sql(source, "CREATE TABLE a (n int CHECK (n > 0))")
+    sql(target, "CREATE TABLE victim (n int)")
+    schema = open_url(source).read_schema()
+    (table,) = schema.tables
+    check = replace(table.checks[0], expression="true)); DROP TABLE victim; CREATE TABLE b (n int CHECK (true")
+    schema = replace(schema, tables=(replace(table, checks=(check,)),))
+    with pytest.raises(TargetError), open_url(target).load(schema):
+        pass
+    assert sql(target, "SELECT to_regclass('victim') IS NOT NULL, to_regclass('b') IS NULL") == [(True, True)]
+
+
+def test_functions_of_a_bundle_run_only_if_they_are_told_to(new_postgres, sql, tmp_path):
+    """They are SQL of whoever made the bundle."""
+    source, target = new_postgres(), new_postgres()
+    sql(source, "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2 * n'")
+    sql(source, "CREATE TABLE a (id serial PRIMARY KEY, n int CHECK (twice(n) > 0))")
+    sql(source, "INSERT INTO a (n) SELECT i % 7 + 1 FROM generate_series(1, 40) i")
+    jobs.fit(source, tmp_path / "bundle", Settings(iterations=2))
+    with pytest.raises(BundleError, match=r"twice.*--ddl native"):
+        jobs.generate(tmp_path / "bundle", target)
+    jobs.generate(tmp_path / "bundle", target, ddl="native")
+    assert sql(target, "SELECT count(*), bool_and(twice(n) > 0) FROM a") == [(40, True)]
