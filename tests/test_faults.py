@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parent / "benchmarks" / "faults.py"
 def test_a_target_survives_what_stops_a_load(dialect: str, request: pytest.FixtureRequest) -> None:
     """It is the complete old or new state, the next run succeeds, nothing is left behind."""
     server = [] if dialect == "sqlite" else [f"--{dialect}", request.getfixturevalue(f"{dialect}_server")]
-    options = ["--only", dialect, "--kills", "8", "--faults", "2", "--runs", "0", "--swaps", "3", *server]
+    options = ["--only", dialect, "--kills", "4", "--faults", "1", "--runs", "0", "--swaps", "2", *server]
     done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("No problem.\n")
