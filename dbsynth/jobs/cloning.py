@@ -163,7 +163,7 @@ def generate(
         rows = None
         if given_from is not None:
             with clock("read"):
-                rows = read_given(model, given_from, given, settings.scale, progress)
+                rows = read_given(model, given_from, given, settings, progress)
         return write_target(model, model.rows, target, settings, replace, progress, clock, rows)[0]
 
 

@@ -156,7 +156,9 @@ def _to_fill(
     return found
 
 
-def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: float, progress: Progress) -> GivenRows:
+def read_given(
+    model: DatabaseModel, url: str, names: Collection[str], settings: Settings, progress: Progress
+) -> GivenRows:
     """The rows of these tables and of all that they refer to, from a database.
 
     A table that refers to given rows, directly or not, has as many rows as these have children; others as many as were
@@ -166,14 +168,18 @@ def read_given(model: DatabaseModel, url: str, names: Collection[str], scale: fl
     for name in names:
         _check_name("--given", name, name, model.schema.table_names, "table")
     given = _with_ancestors(model.schema, names) - set(model.kept)
-    with closing(open_database(url)) as source, Workspace() as work:
+    with (
+        closing(open_database(url)) as source,
+        Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
+    ):
+        note_connections(progress, source)
         schema = source.read_schema()
         _check_tables(schema, model, given)
         take_snapshot(source, schema.restrict([name for name in schema.table_names if name in given]), work, progress)
         tables = {name: work.read(name) for name in given}
     others = [n for n in model.schema.table_names if not given & _with_ancestors(model.schema, [n])]
-    n_rows = {n: max(round(scale * model.rows[n]), min(model.rows[n], 1)) for n in others if n not in model.kept}
-    return GivenRows(tables, {}, n_rows)
+    drawn = {name: model.rows[name] for name in others if name not in model.kept}
+    return GivenRows(tables, {}, {name: max(round(settings.scale * n), min(n, 1)) for name, n in drawn.items()})
 
 
 def _with_ancestors(schema: Schema, names: Collection[str]) -> set[str]:
