@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from conftest import run_sql
 
-from dbsynth import cli
+from dbsynth import cli, secrecy
 from dbsynth.secrecy import expand_variables, masked_for_file, printable, scrub
 
 CORE = "kanarie"  # in every spelling of every password here, and in nothing else
@@ -161,8 +161,9 @@ def test_no_process_shows_it(database: str, tmp_path: Path) -> None:
     assert seen == set()
 
 
-def test_scrub_knows_every_url_that_a_variable_was_put_into() -> None:
+def test_scrub_knows_every_url_that_a_variable_was_put_into(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it came from, and however it is spelled later."""
+    monkeypatch.setattr(secrecy, "_opened", set())  # what other tests opened is theirs
     url = expand_variables("postgresql://app:${WORD}@db/shop", {"WORD": "kanarie&1"})
     assert scrub(f"{url} kanarie&1 kanarie%261", []) == "postgresql://app:***@db/shop *** ***"
 
