@@ -17,7 +17,7 @@ from dbsynth.schema import Column, Kind, Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
-from .mysql_fit import fit
+from .mysql_fit import fit, without_sequences
 from .mysql_load import InPlaceLoad, StagedLoad, refuse, remove_leftovers
 from .mysql_lock import take_lock
 from .mysql_rows import STAGING_MARK, is_geometry
@@ -186,7 +186,7 @@ class MySQLAdapter:
     def _in_own_words(self, schema: Schema) -> tuple[Schema, list[str]]:
         """The schema as this server would have it, and what is lost on the way."""
         if schema.dialect == self.dialect:
-            return schema, []
+            return without_sequences(schema)
         schema, losses = translate(schema, MYSQL)
         schema, more = fit(schema, self._key_collation)
         return schema, losses + more

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from adapters import Mode, open_database
+from adapters.mysql_names import Names
 from adapters.mysql_wire import insert_rows, load_data_rows
 from dbsynth.errors import ConnectError, SourceError, TargetError
 from dbsynth.schema import Kind
@@ -402,3 +403,49 @@ def test_views_are_not_written_over(two_tables, new_mysql, sql):
     sql(target, "CREATE VIEW parent AS SELECT 1")
     with pytest.raises(TargetError, match="view"):
         open_database(target).check_target(open_database(two_tables).read_schema(), Mode.REPLACE)
+
+
+# What names the source
+
+
+def test_nothing_in_the_target_reaches_the_source(mysql_url, new_mysql, sql):
+    name = database_name(mysql_url)
+    sql(mysql_url, f"""
+        CREATE SEQUENCE s;
+        CREATE TABLE t (id int DEFAULT nextval(s) PRIMARY KEY, x int);
+        CREATE TABLE audit (id int, why varchar(90));
+        CREATE TABLE `order` (id int);
+        CREATE TRIGGER bare AFTER INSERT ON {name}.t FOR EACH ROW
+            INSERT INTO {name} . audit /* into {name}.audit */ VALUES (NEW.id, 'of `{name}`, t');
+        CREATE TRIGGER quoted AFTER DELETE ON t FOR EACH ROW INSERT INTO {name}.order SELECT `{name}`.`t`.id FROM t;
+        CREATE PROCEDURE dynamic() EXECUTE IMMEDIATE 'DELETE FROM {name}.audit';
+        CREATE VIEW hint AS SELECT 'see `{name}`.t' AS hint;
+        SET sql_mode = 'ANSI_QUOTES';
+        CREATE PROCEDURE p() INSERT INTO "{name}".audit VALUES (7, '')
+    """)
+    schema, url = open_database(mysql_url).read_schema(), new_mysql()
+    target = open_database(url)
+    (default, left) = target.losses(schema)
+    assert "'id'" in default
+    assert "nextval(`s`)" in default
+    assert left == "dynamic procedure dynamic is not carried over: a string in it names the database it is of"
+    with target.load(schema) as load:
+        load.write_rows(schema.table("t"), [batch(id=[1, 2], x=[1, 2])])
+    assert load.losses == []
+    sql(url, "INSERT INTO t VALUES (5, 5);\nCALL p();\nDELETE FROM t WHERE id = 5")
+    assert sql(url, "SELECT * FROM audit") == [(5, f"of `{name}`, t"), (7, "")]
+    assert sql(url, "SELECT * FROM hint") == [(f"see `{name}`.t",)]
+    assert sql(mysql_url, "SELECT * FROM audit UNION SELECT id, '' FROM `order`") == []
+    assert sql(mysql_url, "SELECT nextval(s)") == [(1,)]
+    assert not any(name in str(column) for column in sql(url, "SHOW COLUMNS FROM t"))
+
+
+@pytest.mark.parametrize(("text", "mode", "wanted"), [
+    ("SELECT Shop.t.id FROM shop.`a``b`, other.shop.x, shop", "", "SELECT Shop.t.id FROM `a``b`, other.shop.x, shop"),
+    ("SET @shop.t = 'it''s \\' shop.t' -- shop.t\n, x = shop.f(1)", "",
+     "SET @shop.t = 'it''s \\' shop.t' -- shop.t\n, x = `f`(1)"),
+    ("/*!50000 shop.t */ 'a\\' shop.t 'b'", "NO_BACKSLASH_ESCAPES", "/*!50000 `t` */ 'a\\' `t` 'b'"),
+    ("# shop.t\n \"shop\" . \"a\"\"b\"", "ANSI_QUOTES", "# shop.t\n `a\"b`"),
+])  # fmt: skip
+def test_a_name_is_known_in_every_spelling(text, mode, wanted):
+    assert Names("shop", mode).removed_from(text) == wanted
