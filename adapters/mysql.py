@@ -18,7 +18,8 @@ from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
 from .mysql_fit import fit, without_sequences
-from .mysql_load import InPlaceLoad, StagedLoad, refuse, remove_leftovers
+from .mysql_journal import remove_leftovers
+from .mysql_load import InPlaceLoad, StagedLoad, refuse
 from .mysql_lock import take_lock
 from .mysql_rows import STAGING_MARK, is_geometry
 from .mysql_schema import Query, read_schema

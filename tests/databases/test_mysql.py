@@ -449,3 +449,54 @@ def test_nothing_in_the_target_reaches_the_source(mysql_url, new_mysql, sql):
 ])  # fmt: skip
 def test_a_name_is_known_in_every_spelling(text, mode, wanted):
     assert Names("shop", mode).removed_from(text) == wanted
+
+
+# What the user does while a load runs
+
+
+@pytest.fixture
+def meanwhile(sql):
+    """A load of parent and child that runs statements before its first statement that begins so; what it has lost."""
+
+    def load(url: str, statements: str, begin: str = "ANALYZE", mode: Mode = Mode.REPLACE) -> list[str]:
+        target = open_database(url)
+        schema = target.read_schema().restrict(["parent", "child"]).tables_only
+        with target.load(schema, mode) as load:
+            query, waiting = load._load._query, [statements]
+
+            def watched(statement, *parameters):
+                if statement.startswith(begin) and waiting:
+                    sql(url, waiting.pop())
+                return query(statement, *parameters)
+
+            load._load._query = watched
+            load.write_rows(schema.table("parent"), [batch(id=[1, 2], name=["new", "newer"])])
+        assert not waiting
+        return load.losses
+
+    return load
+
+
+EMPTY = "DELETE FROM child;\nDELETE FROM parent"
+
+
+def test_a_row_that_came_meanwhile_is_not_written_over(two_tables, sql, meanwhile):
+    sql(two_tables, EMPTY)
+    with pytest.raises(TargetError, match="'parent' has got rows"):
+        meanwhile(two_tables, "INSERT INTO parent (id, name) VALUES (500, 'user')", mode=Mode.CREATE)
+    assert sql(two_tables, "SELECT id FROM parent") == [(500,)]
+    sql(two_tables, EMPTY)
+    late = "INSERT INTO parent (id, name) VALUES (500, 'user')"
+    (loss,) = meanwhile(two_tables, late, "RENAME", Mode.CREATE)  # after the last look
+    assert sql(two_tables, "SELECT id FROM parent ORDER BY id") == [(1,), (2,)]
+    (kept,) = [name for (name,) in sql(two_tables, "SHOW TABLES") if name.startswith("parent ")]
+    assert repr(kept) in loss
+    assert sql(two_tables, f"SELECT id, name FROM `{kept}`") == [(500, "user")]
+
+
+def test_a_migration_that_came_meanwhile_is_not_undone(two_tables, sql, meanwhile):
+    with pytest.raises(TargetError, match="'parent' was altered"):
+        meanwhile(two_tables, "ALTER TABLE parent ADD COLUMN note text, ADD INDEX by_kind (kind)")
+    assert sql(two_tables, "SELECT id, note FROM parent") == [(1, None), (2, None)]
+    assert meanwhile(two_tables, "INSERT INTO child (id) VALUES (77)") == []  # a new number alters nothing
+    assert staging_databases(two_tables, sql) == []
