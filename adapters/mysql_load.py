@@ -27,7 +27,8 @@ from .base import Mode, Violation
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
-from .mysql_journal import JOURNAL, remove_leftovers, restore, staging_prefix
+from .mysql_journal import Step, remove_leftovers, restore, staging_prefix, write_journal, written_under
+from .mysql_names import Names
 from .mysql_objects import create_objects
 from .mysql_references import Reference, name_in, references, refuse_orphans
 from .mysql_rows import RowWriter
@@ -103,7 +104,7 @@ class InPlaceLoad:
 
     def prepare(self) -> None:
         """Take the old rows out of the transaction's view."""
-        remove_leftovers(self._query, self._database)
+        self.losses += remove_leftovers(self._query, self._database)
         standing = refuse(self._query, self._database, self._schema, Mode.IN_PLACE)
         self._rows = RowWriter(self._connection, self._query, self._database, standing)
         self._query("SET SESSION foreign_key_checks = 0")  # rows in any order; `complete` checks every key
@@ -130,7 +131,7 @@ class InPlaceLoad:
         self.complete()
         self._connection.commit()
         self._connection.autocommit(True)
-        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
+        self.losses += losses_of(create_objects(self._query, self._database, self._schema.objects))
 
 
 class StagedLoad:
@@ -146,7 +147,6 @@ class StagedLoad:
         self._old = self._staging + "_old"
         self._standing: Schema | None = None
         self.losses: list[str] = []
-        self._outside: list[Reference] = []  # foreign keys of tables outside the load to tables in it
         self._complete = False
         self._definitions: dict[str, str] = {}  # of the tables that stood, when the new ones were made after them
 
@@ -156,7 +156,7 @@ class StagedLoad:
         Raises:
             TargetError: another load is running, the user may not create databases, something is in the way.
         """
-        remove_leftovers(self._query, self._database)
+        self.losses += remove_leftovers(self._query, self._database)
         self._standing = refuse(self._query, self._database, self._schema, self._mode)
         self._create_staging()
         self._query(f"USE {MYSQL.quote(self._staging)}")
@@ -200,18 +200,9 @@ class StagedLoad:
         if self._complete:
             return
         self._complete = True
-        replaced = self._replaced
-        self._outside = [
-            reference
-            for reference in references(self._query, "k.REFERENCED_TABLE_SCHEMA = %s", self._database)
-            if reference.parent in replaced
-            and (reference.child_database != self._database or reference.child not in replaced)
-            and reference.child_database != self._staging
-        ]
         for reference in references(self._query, "k.TABLE_SCHEMA = %s", self._staging):
             refuse_orphans(self._query, reference)
-        for reference in self._outside:
-            refuse_orphans(self._query, replace(reference, parent_database=self._staging))
+        self._from_outside()
         for table in self._schema.tables:
             self._query(f"ANALYZE TABLE {name_in(self._staging, table.name)}")
 
@@ -222,26 +213,40 @@ class StagedLoad:
             TargetError: another session has held a table for ten minutes.
         """
         self.complete()
-        journal = name_in(self._old, JOURNAL)
-        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
         steps = [step for name in self._replaced for step in self._triggers(name)]
-        steps += [(reference.drop, reference.add) for reference in self._outside]
-        for _, redo in steps:
-            self._query(f"INSERT INTO {journal} (statement) VALUES ({MYSQL.literal(redo)})")
+        steps += [
+            Step("foreign key", key.child_database, key.child, key.name, key.drop, key.add, orphans=key.count_orphans)
+            for key in self._from_outside()
+        ]
+        write_journal(self._query, self._old, steps)
         moves = [f"{name_in(self._database, name)} TO {name_in(self._old, name)}" for name in self._replaced]
         moves += [
             f"{name_in(self._staging, name)} TO {name_in(self._database, name)}" for name in self._schema.table_names
         ]
         self._query(f"USE {MYSQL.quote(self._database)}")
-        self._patiently([undo for undo, _ in steps], f"RENAME TABLE {', '.join(moves)}", [redo for _, redo in steps])
-        losses = self._late_rows()
-        remove_leftovers(self._query, self._database)
+        self._patiently(steps, f"RENAME TABLE {', '.join(moves)}")
+        self.losses += self._late_rows()
+        self.losses += remove_leftovers(self._query, self._database)
         # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
-        self.losses = losses + losses_of(create_objects(self._query, self._database, self._schema.objects))
+        self.losses += losses_of(create_objects(self._query, self._database, self._schema.objects))
 
     @property
     def _replaced(self) -> list[str]:
         return [name for name in self._schema.table_names if name in self._standing.table_names]
+
+    def _from_outside(self) -> list[Reference]:
+        """Foreign keys of tables outside the load to tables in it; TargetError if the new rows leave theirs alone."""
+        replaced = self._replaced
+        found = [
+            reference
+            for reference in references(self._query, "k.REFERENCED_TABLE_SCHEMA = %s", self._database)
+            if reference.parent in replaced
+            and (reference.child_database != self._database or reference.child not in replaced)
+            and reference.child_database != self._staging
+        ]
+        for reference in found:
+            refuse_orphans(self._query, replace(reference, parent_database=self._staging))
+        return found
 
     def _refuse_changes(self) -> None:
         """Raise TargetError where a table that is about to go is no longer the one that was looked at."""
@@ -249,7 +254,7 @@ class StagedLoad:
             if self._definition(name) != self._definitions[name]:
                 raise TargetError(f"table {name!r} was altered while its new rows were written; run again")
             if self._mode is Mode.CREATE and self._has_rows(self._database, name):
-                raise TargetError(f"table {name!r} has got rows while the load ran; run again with --replace if they may go")
+                raise TargetError(f"table {name!r} has got rows while the load ran; --replace if they may go")
 
     def _late_rows(self) -> list[str]:
         """Rows that came into an empty table between the last look and the RENAME: kept in a table of their own.
@@ -269,8 +274,8 @@ class StagedLoad:
     def _has_rows(self, database: str, table: str) -> bool:
         return bool(self._query(f"SELECT EXISTS (SELECT 1 FROM {name_in(database, table)})")[0][0])
 
-    def _patiently(self, statements: list[str], rename: str, redo: list[str]) -> None:
-        """Run the statements and the one that changes everything; again if somebody still reads the old tables.
+    def _patiently(self, steps: list[Step], rename: str) -> None:
+        """Clear the way and rename the tables; again if somebody still reads the old ones.
 
         A session that waits for a lock makes those that come after it wait, too: hence many short attempts.
         """
@@ -279,8 +284,8 @@ class StagedLoad:
         while True:
             try:
                 self._query(f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT}")
-                for statement in statements:
-                    self._query(statement)
+                for step in steps:
+                    self._query(step.drop)
                 self._refuse_changes()
                 self._query(rename)
                 return
@@ -288,8 +293,8 @@ class StagedLoad:
                 if error.args[0] != _LOCKED:
                     raise
                 self._query(f"SET SESSION lock_wait_timeout = {waiting}")
-                for statement in redo:
-                    restore(self._query, statement)
+                for step in steps:
+                    restore(self._query, step)
                 if time.monotonic() > deadline:
                     raise TargetError(
                         f"the new tables are ready, but others have not let go of the old ones for {_PATIENCE:.0f} s; "
@@ -340,8 +345,8 @@ class StagedLoad:
             return key
         return f"{key[:parent.start(1)]}{MYSQL.quote(self._database)}.{key[parent.start(1):]}"
 
-    def _triggers(self, table: str) -> Iterator[tuple[str, str]]:
-        """How to drop and to create each of a table's triggers, tried out on the new table."""
+    def _triggers(self, table: str) -> Iterator[Step]:
+        """A table's triggers, each tried out on the new table."""
         rows = self._query(
             "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
             "WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
@@ -349,10 +354,13 @@ class StagedLoad:
             self._database,
             table,
         )
+        folds = bool(self._query("SELECT @@lower_case_table_names")[0][0])
         for (name,) in rows:
-            statement = self._query(f"SHOW CREATE TRIGGER {name_in(self._database, name)}")[0][2]
+            place = name_in(self._database, name)
+            _, mode, statement, _, collation, *_ = self._query(f"SHOW CREATE TRIGGER {place}")[0]
             try:
-                self._query(statement)
+                with written_under(self._query, mode, collation):
+                    self._query(Names(self._database, mode, folds).removed_from(statement))
             except _driver().err.OperationalError as error:
                 if error.args[0] != _NOT_THE_DEFINER:
                     raise
@@ -361,7 +369,8 @@ class StagedLoad:
                     "let the target's user make it, or GRANT SET USER (MySQL: SET_ANY_DEFINER) ON *.* TO it"
                 ) from error
             self._query(f"DROP TRIGGER {name_in(self._staging, name)}")
-            yield f"DROP TRIGGER IF EXISTS {name_in(self._database, name)}", statement
+            drop = f"DROP TRIGGER IF EXISTS {place}"
+            yield Step("trigger", self._database, table, name, drop, statement, mode, collation)
 
 
 def _comments(table: Table) -> list[str]:
