@@ -235,7 +235,7 @@ class StagedLoad:
         return [name for name in self._schema.table_names if name in self._standing.table_names]
 
     def _from_outside(self) -> list[Reference]:
-        """Foreign keys of tables outside the load to tables in it; TargetError if the new rows leave theirs alone."""
+        """Foreign keys of tables outside the load to tables in it; TargetError where a row would refer to none."""
         replaced = self._replaced
         found = [
             reference
