@@ -294,7 +294,7 @@ class StagedLoad:
                     raise
                 self._query(f"SET SESSION lock_wait_timeout = {waiting}")
                 for step in steps:
-                    restore(self._query, step)
+                    restore(self._query, replace(step, orphans=""))  # counted once, at the end
                 if time.monotonic() > deadline:
                     raise TargetError(
                         f"the new tables are ready, but others have not let go of the old ones for {_PATIENCE:.0f} s; "
