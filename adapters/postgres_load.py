@@ -174,12 +174,15 @@ class PostgresLoad:
         """The new tables in the place of the old ones, sequences after the highest number; the caller commits."""
         self.complete()
         following = self._following()
-        with self._swap.exchange() if self._swap else nullcontext():
+
+        def finish() -> None:
             self._add_foreign_keys(to_old=True)
             for sequence, number in following.items():  # RESTART, unlike setval, is undone by a rollback
                 name = scalar(self._connection, "SELECT %s::oid::regclass::text", [sequence])
                 self._run(f"ALTER SEQUENCE {name} RESTART WITH {number}")
             self.losses = losses_of(create_late(self._connection, self._waiting))
+
+        self._swap.exchange(finish) if self._swap else finish()
 
     def _add_foreign_keys(self, *, to_old: bool) -> None:
         """The keys of new tables: those to tables whose new form is not in its place yet come later."""
