@@ -355,3 +355,65 @@ def test_who_holds_what_a_load_needs_beside_its_tables_blocks_none_of_their_read
     assert set(waits) == {(1,)}
     fill(target, schema)
     assert sql(postgres_url, "SELECT id, tenant FROM t ORDER BY 1") == [(1, 1), (2, 1)]
+
+
+def test_in_place_no_rule_keeps_old_rows_and_no_trigger_of_a_partition_fires(postgres_url, open_url, sql):
+    sql(postgres_url, """
+        CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (100);
+        CREATE RULE keep AS ON DELETE TO t DO INSTEAD NOTHING;
+        CREATE TABLE log (what text);
+        CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (1000); INSERT INTO p VALUES (100);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO log VALUES (TG_OP); RETURN coalesce(NEW, OLD); END';
+        CREATE TRIGGER note AFTER INSERT OR DELETE ON p1 FOR EACH ROW EXECUTE FUNCTION note();
+    """)
+    target = open_url(postgres_url)
+    schema = target.read_schema().restrict(["t", "p"])
+    with target.load(schema, Mode.IN_PLACE) as load:
+        for name in ("t", "p"):
+            load.write_rows(schema.table(name), [pa.RecordBatch.from_pydict({"id": [1, 2]})])
+    assert sql(postgres_url, "SELECT id FROM t ORDER BY 1") == [(1,), (2,)]
+    assert sql(postgres_url, "SELECT * FROM log") == []
+    sql(postgres_url, "DELETE FROM t; DELETE FROM p WHERE id = 1")
+    assert sql(postgres_url, "SELECT count(*) FROM t") == [(2,)]
+    assert sql(postgres_url, "SELECT * FROM log") == [("DELETE",)]
+
+
+def test_rows_that_come_while_a_load_waits_for_their_table_are_not_mixed_with_its_own(postgres_url, open_url, sql):
+    sql(postgres_url, "CREATE TABLE t (id int PRIMARY KEY)")
+    target = open_url(postgres_url)
+    schema = target.read_schema()
+    with closing(psycopg.connect(postgres_url)) as writer:
+        writer.execute("INSERT INTO t VALUES (500)")
+        timer = threading.Timer(1.0, writer.commit)
+        timer.start()
+        with pytest.raises(TargetError, match=r"'t' \(1 rows\) would be written over"):
+            fill(target, schema, Mode.CREATE)
+        timer.join()
+    assert sql(postgres_url, "SELECT id FROM t") == [(500,)]
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.IN_PLACE])
+def test_a_sequence_that_feeds_tables_outside_the_load_never_goes_back(postgres_url, open_url, sql, mode):
+    sql(postgres_url, """
+        CREATE SEQUENCE gid; CREATE SEQUENCE down INCREMENT -1; CREATE SEQUENCE own;
+        CREATE TABLE t (id bigint DEFAULT nextval('gid') PRIMARY KEY, n int DEFAULT nextval('down'),
+                        m int DEFAULT nextval('own'), k serial);
+        ALTER SEQUENCE own OWNED BY t.m;
+        CREATE TABLE audit (id bigint DEFAULT nextval('gid') PRIMARY KEY);
+        INSERT INTO t SELECT FROM generate_series(1, 3); INSERT INTO audit SELECT FROM generate_series(1, 100);
+    """)
+    target = open_url(postgres_url)
+    schema = target.read_schema().restrict(["t"])
+    with target.load(schema, mode) as load:
+        load.write_rows(schema.table("t"), [
+            pa.RecordBatch.from_pydict({"id": [1, 2], "n": [-1, -2], "m": [1, 2], "k": [1, 2]})
+        ])  # fmt: skip
+    assert sql(postgres_url, "INSERT INTO audit DEFAULT VALUES RETURNING id") == [(104,)]
+    assert sql(postgres_url, "INSERT INTO t DEFAULT VALUES RETURNING id, n, m, k") == [(105, -4, 3, 3)]
+    with target.load(schema, mode) as load:
+        load.write_rows(schema.table("t"), [
+            pa.RecordBatch.from_pydict({"id": [900], "n": [-900], "m": [1], "k": [1]})
+        ])  # fmt: skip
+    assert sql(postgres_url, "INSERT INTO t DEFAULT VALUES RETURNING id, n, m, k") == [(901, -901, 2, 2)]
