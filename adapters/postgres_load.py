@@ -61,7 +61,7 @@ class PostgresLoad:
         self._create()
 
     def _clear(self, standing: list[int]) -> None:
-        """Take foreign keys and triggers off standing tables, and their rows; who still reads the old ones may do so.
+        """Take foreign keys, triggers, rules and rows off standing tables; who still reads the old rows may do so.
 
         (To a snapshot older than a TRUNCATE the table would be empty.)
         """
@@ -72,14 +72,19 @@ class PostgresLoad:
             self._restore.append(
                 f"ALTER TABLE {table} ADD CONSTRAINT {POSTGRES.quote(row['name'])} {row['definition']}"
             )
-        for row in self._connection.execute(_TRIGGERS, [standing]).fetchall():
-            table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
-            self._run(f"ALTER TABLE {table} DISABLE TRIGGER {POSTGRES.quote(row['name'])}")
-            self._restore.append(f"ALTER TABLE {table} ENABLE {row['mode']} TRIGGER {POSTGRES.quote(row['name'])}")
+        for row in self._connection.execute(_FIRING, [standing]).fetchall():
+            table = f"ALTER TABLE {POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
+            what = f"{row['kind']} {POSTGRES.quote(row['name'])}"
+            self._run(f"{table} DISABLE {what}")
+            self._restore.append(f"{table} ENABLE {row['mode']} {what}")
+        kept = [table for table in self._schema.tables if table not in self._new]
         if self._mode is not Mode.CREATE:
-            for table in self._schema.tables:
-                if table not in self._new:
-                    self._run(f"DELETE FROM {self._target.relation(table)}")
+            for table in kept:
+                self._run(f"DELETE FROM {self._target.relation(table)}")
+        filled = self._target.count_rows(kept)  # some may have come while we waited for the tables
+        refuse_rows(filled, self._mode)
+        if filled:
+            raise TargetError(f"rows of {', '.join(map(repr, filled))} outlast their DELETE: row security keeps them")
 
     def _create(self) -> None:
         for namespace in dict.fromkeys(table.namespace for table in self._new if table.namespace):
@@ -174,12 +179,18 @@ class PostgresLoad:
         """The new tables in the place of the old ones, sequences after the highest number; the caller commits."""
         self.complete()
         following = self._following()
-        with self._swap.exchange() if self._swap else nullcontext():
+
+        def finish() -> None:
             self._add_foreign_keys(to_old=True)
-            for sequence, number in following.items():  # RESTART, unlike setval, is undone by a rollback
+            for (sequence, increment, is_shared), number in following.items():
                 name = scalar(self._connection, "SELECT %s::oid::regclass::text", [sequence])
-                self._run(f"ALTER SEQUENCE {name} RESTART WITH {number}")
+                self._run(f"ALTER SEQUENCE {name} INCREMENT {increment}")  # as it is, but now nobody else draws from it
+                next_one = f"SELECT last_value + CASE WHEN is_called THEN {increment} ELSE 0 END FROM {name}"
+                if not is_shared or (number - scalar(self._connection, next_one)) * increment > 0:
+                    self._run(f"ALTER SEQUENCE {name} RESTART WITH {number}")  # undone by a rollback, unlike setval
             self.losses = losses_of(create_late(self._connection, self._waiting))
+
+        self._swap.exchange(finish) if self._swap else finish()
 
     def _add_foreign_keys(self, *, to_old: bool) -> None:
         """The keys of new tables: those to tables whose new form is not in its place yet come later."""
@@ -188,18 +199,24 @@ class PostgresLoad:
             if key.child in new and (key.parent in self._places) == to_old:
                 self._run(add_foreign_key(self._schema, key, POSTGRES))
 
-    def _following(self) -> dict[int, int]:
-        """For every sequence that feeds a column, by its oid, the number that comes after those loaded."""
+    def _following(self) -> dict[tuple[int, int, bool], int]:
+        """For every sequence that feeds a column, the number that comes after those loaded.
+
+        By its oid, its increment, and whether others may draw from it too, so that it must not go back.
+        """
         places = [elsewhere(table, self._places.get(table.name)) for table in self._schema.tables]
-        following: dict[int, int] = {}
-        for row in self._connection.execute(_SEQUENCES, [[POSTGRES.table_name(t) for t in places]]).fetchall():
+        filled = [POSTGRES.table_name(table) for table in places]
+        ours = [*filled, *map(POSTGRES.table_name, self._schema.tables)]
+        following: dict[tuple[int, int, bool], int] = {}
+        for row in self._connection.execute(_SEQUENCES, {"filled": filled, "ours": ours}).fetchall():
             furthest = max if row["increment"] > 0 else min
             table = f"{POSTGRES.quote(row['namespace'])}.{POSTGRES.quote(row['table'])}"
             query = f"SELECT {furthest.__name__}({POSTGRES.quote(row['column'])}) FROM {table}"
             last = scalar(self._connection, query)
             number = row["start"] if last is None else int(last) + row["increment"]
             number = min(max(number, row["lowest"]), row["highest"])
-            following[row["sequence"]] = furthest(number, following.get(row["sequence"], number))
+            key = (row["sequence"], row["increment"], row["is_shared"])
+            following[key] = furthest(number, following.get(key, number))
         return following
 
     def _run(self, statement: str) -> None:
@@ -230,12 +247,8 @@ class Target:
         standing = [table for table in schema.tables if table.name in self._oids]
         for table in standing:
             refuse_shape(table, self.schema.table(table.name))
-        counts = {}
-        for table in standing if mode is Mode.CREATE else ():
-            relation = self.relation(table)
-            if scalar(self._connection, f"SELECT EXISTS (SELECT FROM {relation})"):
-                counts[table.name] = scalar(self._connection, f"SELECT count(*) FROM {relation}")
-        refuse_rows(counts, mode)
+        if mode is Mode.CREATE:
+            refuse_rows(self.count_rows(standing), mode)
         new = len(standing) < len(schema.tables)
         if new and not scalar(self._connection, "SELECT has_schema_privilege(current_schema(), 'CREATE')"):
             raise TargetError("the target's user may not create tables; GRANT CREATE ON SCHEMA … TO it")
@@ -246,6 +259,15 @@ class Target:
                 "GRANT CREATE ON DATABASE … TO it, or --replace in-place, where readers wait for the load's end"
             )
         return [self._oids[table.name]["oid"] for table in standing]
+
+    def count_rows(self, tables: Iterable[Table]) -> dict[str, int]:
+        """By name, how many rows those of the tables hold that are not empty."""
+        relations = {table.name: self.relation(table) for table in tables}
+        return {
+            name: scalar(self._connection, f"SELECT count(*) FROM {relation}")
+            for name, relation in relations.items()
+            if scalar(self._connection, f"SELECT EXISTS (SELECT FROM {relation})")
+        }
 
     def in_the_way(self, standing: list[int]) -> list[str]:
         """Why new tables cannot take the place of these."""
@@ -264,27 +286,40 @@ _FOREIGN_KEYS_AROUND = """
     ORDER BY c.oid
 """
 
-_TRIGGERS = """
-    SELECT n.nspname AS namespace, r.relname AS table, t.tgname AS name,
-           CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END AS mode
-    FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid JOIN pg_namespace n ON n.oid = r.relnamespace
-    WHERE t.tgrelid = ANY(%s) AND NOT t.tgisinternal AND t.tgenabled <> 'D' ORDER BY t.oid
+# Triggers of these tables and their partitions, and rules: what would act on the rows that go and come.
+_FIRING = """
+    WITH RECURSIVE member(oid) AS (
+        SELECT unnest(%s::oid[]) UNION SELECT c.oid FROM pg_inherits i JOIN member m ON i.inhparent = m.oid
+                                       JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
+    ), firing(kind, oid, relation, name, state) AS (
+        SELECT 'TRIGGER', oid, tgrelid, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT 'RULE', oid, ev_class, rulename, ev_enabled FROM pg_rewrite
+    )
+    SELECT kind, n.nspname AS namespace, r.relname AS table, f.name,
+           CASE f.state WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END AS mode
+    FROM firing f JOIN pg_class r ON r.oid = f.relation JOIN pg_namespace n ON n.oid = r.relnamespace
+    WHERE f.relation IN (SELECT oid FROM member) AND f.state <> 'D' ORDER BY f.oid
 """
 
-# Sequences that feed a column: owned by it, or named in its default.
+# Sequences that feed a column: owned by it, or named in its default. A partition belongs to its table.
 _SEQUENCES = """
-    SELECT DISTINCT s.oid AS sequence, n.nspname AS namespace, r.relname AS table, a.attname AS column,
+    WITH feeding(sequence, relation, number, owns) AS (
+        SELECT objid, refobjid, refobjsubid, true FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+        UNION ALL SELECT d.refobjid, f.adrelid, f.adnum, false FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
+        WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
+    ), shared(sequence, is_shared) AS (
+        SELECT sequence, NOT bool_or(owns) OR NOT bool_and(coalesce(pg_partition_root(relation), relation)
+                                                           = ANY(%(ours)s::regclass[]))
+        FROM feeding GROUP BY 1
+    )
+    SELECT DISTINCT s.oid AS sequence, n.nspname AS namespace, r.relname AS table, a.attname AS column, is_shared,
            q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS lowest, q.seqmax AS highest
-    FROM pg_class s
-    JOIN pg_sequence q ON q.seqrelid = s.oid
-    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.deptype IN ('a', 'i')
-                     OR d.classid = 'pg_attrdef'::regclass AND d.refobjid = s.oid
-                        AND d.refclassid = 'pg_class'::regclass
-    LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
-    JOIN pg_attribute a ON a.attrelid = coalesce(f.adrelid, d.refobjid)
-                       AND a.attnum = coalesce(f.adnum, d.refobjsubid::int2)
+    FROM pg_class s JOIN pg_sequence q ON q.seqrelid = s.oid
+    JOIN feeding f ON f.sequence = s.oid JOIN shared USING (sequence)
+    JOIN pg_attribute a ON a.attrelid = f.relation AND a.attnum = f.number
     JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
     JOIN pg_type t ON t.oid = a.atttypid
-    WHERE s.relkind = 'S' AND a.attrelid = ANY(%s::regclass[]) AND t.typcategory = 'N'
+    WHERE s.relkind = 'S' AND a.attrelid = ANY(%(filled)s::regclass[]) AND t.typcategory = 'N'
     ORDER BY 1, 2, 3, 4
 """

@@ -245,12 +245,14 @@ def create_late(connection: Any, objects: Iterable[DatabaseObject]) -> Failures:
 
 
 def _try(connection: Any, statements: Iterable[str]) -> str | None:
-    from psycopg import Error
+    from psycopg import Error, errors
 
     try:
         with connection.transaction():  # a savepoint
             for statement in statements:
                 connection.execute(statement)
+    except (errors.LockNotAvailable, errors.DeadlockDetected):
+        raise  # says nothing of the object: the whole exchange is tried again
     except Error as error:
         return error.diag.message_primary or str(error)
     return None

@@ -12,7 +12,7 @@ a table after it, finds the whole new table and not an empty one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -93,14 +93,21 @@ class Swap:
         for row in self._tables:
             self._run(f"ANALYZE {self._new(row)}")
 
-    @contextmanager
-    def exchange(self) -> Iterator[None]:
-        """Let the new tables take the place of the old ones; the body is what else belongs to that moment.
+    def exchange(self, also: Callable[[], None]) -> None:
+        """Let the new tables take the place of the old ones; `also` does what else belongs to that moment.
 
         Raises:
             TargetError: a reader has not let go of a table for ten minutes.
         """
-        lock_tables(self._connection, self._oids)
+
+        def work() -> None:
+            self._replace()
+            also()
+            self._drop()
+
+        lock_tables(self._connection, self._oids, work)
+
+    def _replace(self) -> None:
         with self._spelled_out():
             replay = [r["statement"] for r in self._connection.execute(_REPLAY, {"oids": self._oids})]
             outside = self._connection.execute(_OUTER_KEYS, {"oids": self._oids}).fetchall()
@@ -118,7 +125,8 @@ class Swap:
                 self._run(statement)
             for key in outside:
                 self._run(key["add"])
-        yield
+
+    def _drop(self) -> None:
         old = ", ".join(self._old(row) for row in self._tables)
         self._run(f"DROP TABLE {old}")  # refused where anything still hangs on one of them
         for name in self._staging.values():
