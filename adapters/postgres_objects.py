@@ -250,7 +250,7 @@ def _try(connection: Any, statements: Iterable[str]) -> str | None:
     try:
         with connection.transaction():  # a savepoint
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(statement, binary=True)  # one statement, and no second that it might hide
     except (errors.LockNotAvailable, errors.DeadlockDetected):
         raise  # says nothing of the object: the whole exchange is tried again
     except Error as error:

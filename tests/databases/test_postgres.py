@@ -12,9 +12,10 @@ import pytest
 
 from adapters import Mode
 from dbsynth import jobs
+from dbsynth.bundle import load_bundle, save_bundle
 from dbsynth.config import Settings
 from dbsynth.errors import BundleError, SchemaError, SourceError, TargetError
-from dbsynth.schema import Kind
+from dbsynth.schema import Check, DatabaseObject, Kind
 
 TINY = Settings(iterations=2, n_clusters=2, n_steps=2, batch_size=32, layers=(8,), no_keep=True)
 
@@ -417,3 +418,36 @@ def test_a_sequence_that_feeds_tables_outside_the_load_never_goes_back(postgres_
             pa.RecordBatch.from_pydict({"id": [900], "n": [-900], "m": [1], "k": [1]})
         ])  # fmt: skip
     assert sql(postgres_url, "INSERT INTO t DEFAULT VALUES RETURNING id, n, m, k") == [(901, -901, 2, 2)]
+
+
+@pytest.mark.parametrize(("kind", "statement"), [
+    ("search column", "DROP TABLE users; COMMIT"), ("partition", "CREATE TABLE p PARTITION OF users DEFAULT"),
+    ("inheritance", "ALTER TABLE a INHERIT users"), ("materialized view", "REFRESH MATERIALIZED VIEW m"),
+    ("constraint", "ALTER TABLE a ADD CONSTRAINT c UNIQUE (n), OWNER TO mallory"),
+])  # fmt: skip
+def test_a_stranger_calls_nothing_a_part_of_tables_that_is_none(new_postgres, sql, tmp_path, kind, statement):
+    """It runs only with the rest of the bundle's SQL, and even then as the one statement that it says it is."""
+    source, target = new_postgres(), new_postgres()
+    sql(source, "CREATE TABLE a (id serial PRIMARY KEY, n int); INSERT INTO a (n) SELECT generate_series(1, 40)")
+    sql(target, "CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
+    jobs.fit(source, tmp_path / "bundle", TINY)
+    model = load_bundle(tmp_path / "bundle")
+    schema = replace(model.schema, objects=(DatabaseObject(kind, "p", (statement,), part_of_tables=True),))
+    save_bundle(replace(model, schema=schema), tmp_path / "evil")
+    with pytest.raises(BundleError, match=f"{kind} p.*--ddl native"):
+        jobs.generate(tmp_path / "evil", target)
+    assert sql(target, "SELECT * FROM users") == [(1,)]
+
+
+def test_the_condition_of_a_domain_hides_no_statement(new_postgres, open_url, sql):
+    url = new_postgres()
+    sql(url, "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
+    target = open_url(url)
+    schema = target.read_schema().restrict(["t"])
+    hidden = "true); DELETE FROM users; COMMIT; SELECT count(*) FROM t WHERE NOT (true"
+    table = replace(schema.tables[0], checks=(Check("c", hidden, "d"),))
+    with pytest.raises(TargetError, match="multiple commands"):
+        fill(target, replace(schema, tables=(table,)))
+    search = (DatabaseObject("search column", "z", ("DELETE FROM users; COMMIT",), part_of_tables=True),)
+    fill(target, replace(schema, objects=search))
+    assert sql(url, "SELECT * FROM users") == [(1,)]
