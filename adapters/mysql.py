@@ -17,8 +17,9 @@ from dbsynth.schema import Column, Kind, Schema, Table
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
-from .mysql_fit import fit
-from .mysql_load import InPlaceLoad, StagedLoad, refuse, remove_leftovers
+from .mysql_fit import fit, without_sequences
+from .mysql_journal import remove_leftovers
+from .mysql_load import InPlaceLoad, StagedLoad, refuse
 from .mysql_lock import take_lock
 from .mysql_rows import STAGING_MARK, is_geometry
 from .mysql_schema import Query, read_schema
@@ -114,15 +115,17 @@ class MySQLAdapter:
             refuse_misfits(schema, wanted, read_schema(query, self.database, probe=False), MYSQL)
             standing = refuse(query, self.database, wanted, mode)
         if not set(wanted.table_names) & set(standing.table_names):
-            self._rehearse(wanted)
+            return self._rehearse(wanted)
         return []
 
-    def _rehearse(self, schema: Schema) -> None:
+    def _rehearse(self, schema: Schema) -> list[str]:
         """Create everything without a row in a staging database, and drop that: what the server refuses it says now."""
         with self.lock(), closing(self._connect()) as connection, self._errors(TargetError):
             query = partial(_query, connection)
             try:
-                StagedLoad(connection, query, self.database, schema, Mode.CREATE).prepare()
+                load = StagedLoad(connection, query, self.database, schema, Mode.CREATE)
+                load.prepare()
+                return load.losses  # of a load that was killed
             finally:
                 remove_leftovers(query, self.database)
 
@@ -160,12 +163,18 @@ class MySQLAdapter:
                 yield _Writing(self, load)
                 with self._errors(TargetError):
                     load.publish()
-            except BaseException:
-                self._abandon(connection)
+            except BaseException as error:
+                lost = self._abandon(connection)
+                if lost and isinstance(error, TargetError):
+                    raise TargetError("; ".join([str(error), *lost])) from error
                 raise
 
-    def _abandon(self, connection: Any) -> None:
-        """Clean up over a new connection: an interrupted one may still be at work on its last statement."""
+    def _abandon(self, connection: Any) -> list[str]:
+        """Clean up over a new connection: an interrupted one may still be at work on its last statement.
+
+        Returns:
+            What could not be put back as it was.
+        """
         number = connection.thread_id()
         with suppress(DbsynthError, self._driver.MySQLError), closing(self._connect()) as other:
             query = partial(_query, other)
@@ -175,7 +184,8 @@ class MySQLAdapter:
             while query(alive, number) and time.monotonic() < deadline:
                 time.sleep(0.05)
             take_lock(query, self.database, self.url, statements=True)
-            remove_leftovers(query, self.database)
+            return remove_leftovers(query, self.database)
+        return []
 
     def validate(self, schema: Schema) -> list[Violation]:
         schema, _ = self._in_own_words(schema)
@@ -186,7 +196,7 @@ class MySQLAdapter:
     def _in_own_words(self, schema: Schema) -> tuple[Schema, list[str]]:
         """The schema as this server would have it, and what is lost on the way."""
         if schema.dialect == self.dialect:
-            return schema, []
+            return without_sequences(schema)
         schema, losses = translate(schema, MYSQL)
         schema, more = fit(schema, self._key_collation)
         return schema, losses + more

@@ -9,11 +9,12 @@ from dbsynth.schema import Column, Kind, Schema, Table
 
 from .ddl import key_columns
 
-__all__ = ["fit", "with_unique_checks"]
+__all__ = ["fit", "with_unique_checks", "without_sequences"]
 
 _KEY_BYTES, _ROW_BYTES, _CHARACTER_BYTES = 3072, 65_535, 4
 _NAME_LENGTH = 64
 _SMALL = 40  # bytes that count for a column that is no VARCHAR: generous
+_FROM_SEQUENCE = re.compile(r"(nextval|lastval|setval)\s*\(", re.IGNORECASE)
 _NO_LITERAL_DEFAULT = re.compile(r"(long|medium|tiny)?(text|blob)|json", re.IGNORECASE)
 
 
@@ -24,6 +25,23 @@ def fit(schema: Schema, key_collation: str) -> tuple[Schema, list[str]]:
     """
     losses: list[str] = []
     tables = tuple(_fit_table(schema, table, key_collation, losses) for table in schema.tables)
+    return replace(schema, tables=tables), losses
+
+
+def without_sequences(schema: Schema) -> tuple[Schema, list[str]]:
+    """The schema of this dialect with no default that needs a sequence, which no new table has beside it."""
+    losses: list[str] = []
+
+    def plain(table: Table, column: Column) -> Column:
+        if column.default is None or not _FROM_SEQUENCE.match(column.default):
+            return column
+        losses.append(
+            f"column {column.name!r} of table {table.name!r} has no default where the table is new: "
+            f"{column.default} needs a sequence"
+        )
+        return replace(column, default=None)
+
+    tables = tuple(replace(t, columns=tuple(plain(t, column) for column in t.columns)) for t in schema.tables)
     return replace(schema, tables=tables), losses
 
 

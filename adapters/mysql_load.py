@@ -11,13 +11,11 @@ from a journal in the staging database. Only a kill in that moment leaves them m
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -29,14 +27,16 @@ from .base import Mode, Violation
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
+from .mysql_journal import Step, remove_leftovers, restore, staging_prefix, write_journal, written_under
+from .mysql_names import Names
 from .mysql_objects import create_objects
+from .mysql_references import Reference, name_in, references, refuse_orphans
 from .mysql_rows import RowWriter
 from .mysql_schema import BASE_TABLES, Query, read_schema
 from .objects import losses_of
 
-__all__ = ["InPlaceLoad", "StagedLoad", "refuse", "remove_leftovers"]
+__all__ = ["InPlaceLoad", "StagedLoad", "refuse"]
 
-_JOURNAL = "dbsynth journal"
 _LOCK_TIMEOUT = 1  # seconds, the least there is: nobody queues behind us for longer
 _PATIENCE = 600.0  # seconds in which the old tables must have been free for a moment
 _LONGEST_PAUSE = 5.0  # seconds between two attempts
@@ -62,7 +62,7 @@ def refuse(query: Query, database: str, schema: Schema, mode: Mode) -> Schema:
             continue
         refuse_shape(table, standing.table(table.name))
         if mode is Mode.CREATE:
-            name = _name(database, table.name)
+            name = name_in(database, table.name)
             has_rows = query(f"SELECT EXISTS (SELECT 1 FROM {name})")[0][0]
             counts[table.name] = query(f"SELECT COUNT(*) FROM {name}")[0][0] if has_rows else 0
     refuse_rows(counts, mode)
@@ -104,13 +104,13 @@ class InPlaceLoad:
 
     def prepare(self) -> None:
         """Take the old rows out of the transaction's view."""
-        remove_leftovers(self._query, self._database)
+        self.losses += remove_leftovers(self._query, self._database)
         standing = refuse(self._query, self._database, self._schema, Mode.IN_PLACE)
         self._rows = RowWriter(self._connection, self._query, self._database, standing)
         self._query("SET SESSION foreign_key_checks = 0")  # rows in any order; `complete` checks every key
         self._connection.autocommit(False)
         for table in self._schema.tables:
-            self._query(f"DELETE FROM {_name(self._database, table.name)}")
+            self._query(f"DELETE FROM {name_in(self._database, table.name)}")
 
     def write_rows(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         return self._rows.write_rows(table, batches)
@@ -123,15 +123,15 @@ class InPlaceLoad:
         """Check every foreign key of the tables and to them."""
         names = self._schema.table_names
         for column in ("k.TABLE_SCHEMA", "k.REFERENCED_TABLE_SCHEMA"):
-            for reference in _references(self._query, f"{column} = %s", self._database):
+            for reference in references(self._query, f"{column} = %s", self._database):
                 if reference.child in names or reference.parent in names:
-                    _refuse_orphans(self._query, reference)
+                    refuse_orphans(self._query, reference)
 
     def publish(self) -> None:
         self.complete()
         self._connection.commit()
         self._connection.autocommit(True)
-        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
+        self.losses += losses_of(create_objects(self._query, self._database, self._schema.objects))
 
 
 class StagedLoad:
@@ -143,12 +143,12 @@ class StagedLoad:
         self._database = database
         self._schema = schema
         self._mode = mode
-        self._staging = _staging_prefix(database) + secrets.token_hex(4)
+        self._staging = staging_prefix(database) + secrets.token_hex(4)
         self._old = self._staging + "_old"
         self._standing: Schema | None = None
         self.losses: list[str] = []
-        self._outside: list[_Reference] = []  # foreign keys of tables outside the load to tables in it
         self._complete = False
+        self._definitions: dict[str, str] = {}  # of the tables that stood, when the new ones were made after them
 
     def prepare(self) -> None:
         """Create the staging database and in it every table, with its keys and no rows.
@@ -156,7 +156,7 @@ class StagedLoad:
         Raises:
             TargetError: another load is running, the user may not create databases, something is in the way.
         """
-        remove_leftovers(self._query, self._database)
+        self.losses += remove_leftovers(self._query, self._database)
         self._standing = refuse(self._query, self._database, self._schema, self._mode)
         self._create_staging()
         self._query(f"USE {MYSQL.quote(self._staging)}")
@@ -200,20 +200,11 @@ class StagedLoad:
         if self._complete:
             return
         self._complete = True
-        replaced = self._replaced
-        self._outside = [
-            reference
-            for reference in _references(self._query, "k.REFERENCED_TABLE_SCHEMA = %s", self._database)
-            if reference.parent in replaced
-            and (reference.child_database != self._database or reference.child not in replaced)
-            and reference.child_database != self._staging
-        ]
-        for reference in _references(self._query, "k.TABLE_SCHEMA = %s", self._staging):
-            _refuse_orphans(self._query, reference)
-        for reference in self._outside:
-            _refuse_orphans(self._query, replace(reference, parent_database=self._staging))
+        for reference in references(self._query, "k.TABLE_SCHEMA = %s", self._staging):
+            refuse_orphans(self._query, reference)
+        self._from_outside()
         for table in self._schema.tables:
-            self._query(f"ANALYZE TABLE {_name(self._staging, table.name)}")
+            self._query(f"ANALYZE TABLE {name_in(self._staging, table.name)}")
 
     def publish(self) -> None:
         """Let the new tables take the place of the old ones.
@@ -222,28 +213,69 @@ class StagedLoad:
             TargetError: another session has held a table for ten minutes.
         """
         self.complete()
-        journal = _name(self._old, _JOURNAL)
-        self._query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, statement LONGTEXT)")
         steps = [step for name in self._replaced for step in self._triggers(name)]
-        steps += [(reference.drop, reference.add) for reference in self._outside]
-        for _, redo in steps:
-            self._query(f"INSERT INTO {journal} (statement) VALUES ({MYSQL.literal(redo)})")
-        moves = [f"{_name(self._database, name)} TO {_name(self._old, name)}" for name in self._replaced]
+        steps += [
+            Step("foreign key", key.child_database, key.child, key.name, key.drop, key.add, orphans=key.count_orphans)
+            for key in self._from_outside()
+        ]
+        write_journal(self._query, self._old, steps)
+        moves = [f"{name_in(self._database, name)} TO {name_in(self._old, name)}" for name in self._replaced]
         moves += [
-            f"{_name(self._staging, name)} TO {_name(self._database, name)}" for name in self._schema.table_names
+            f"{name_in(self._staging, name)} TO {name_in(self._database, name)}" for name in self._schema.table_names
         ]
         self._query(f"USE {MYSQL.quote(self._database)}")
-        self._patiently([undo for undo, _ in steps] + [f"RENAME TABLE {', '.join(moves)}"], [r for _, r in steps])
-        remove_leftovers(self._query, self._database)
+        self._patiently(steps, f"RENAME TABLE {', '.join(moves)}")
+        self.losses += self._late_rows()
+        self.losses += remove_leftovers(self._query, self._database)
         # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
-        self.losses = losses_of(create_objects(self._query, self._database, self._schema.objects))
+        self.losses += losses_of(create_objects(self._query, self._database, self._schema.objects))
 
     @property
     def _replaced(self) -> list[str]:
         return [name for name in self._schema.table_names if name in self._standing.table_names]
 
-    def _patiently(self, statements: list[str], restore: list[str]) -> None:
-        """Run the statements, of which the last changes everything; again if somebody still reads the old tables.
+    def _from_outside(self) -> list[Reference]:
+        """Foreign keys of tables outside the load to tables in it; TargetError where a row would refer to none."""
+        replaced = self._replaced
+        found = [
+            reference
+            for reference in references(self._query, "k.REFERENCED_TABLE_SCHEMA = %s", self._database)
+            if reference.parent in replaced
+            and (reference.child_database != self._database or reference.child not in replaced)
+            and reference.child_database != self._staging
+        ]
+        for reference in found:
+            refuse_orphans(self._query, replace(reference, parent_database=self._staging))
+        return found
+
+    def _refuse_changes(self) -> None:
+        """Raise TargetError where a table that is about to go is no longer the one that was looked at."""
+        for name in self._replaced:
+            if self._definition(name) != self._definitions[name]:
+                raise TargetError(f"table {name!r} was altered while its new rows were written; run again")
+            if self._mode is Mode.CREATE and self._has_rows(self._database, name):
+                raise TargetError(f"table {name!r} has got rows while the load ran; --replace if they may go")
+
+    def _late_rows(self) -> list[str]:
+        """Rows that came into an empty table between the last look and the RENAME: kept in a table of their own.
+
+        No lock can be held from that look on: MariaDB renames no table that a session has locked.
+        """
+        losses = []
+        for name in self._replaced if self._mode is Mode.CREATE else []:
+            if self._has_rows(self._old, name):
+                kept = f"{name[:50]} {secrets.token_hex(4)}"
+                self._query(
+                    f"CREATE TABLE {name_in(self._database, kept)} AS SELECT * FROM {name_in(self._old, name)}"
+                )
+                losses.append(f"rows that came into table {name!r} at the last moment are in table {kept!r}")
+        return losses
+
+    def _has_rows(self, database: str, table: str) -> bool:
+        return bool(self._query(f"SELECT EXISTS (SELECT 1 FROM {name_in(database, table)})")[0][0])
+
+    def _patiently(self, steps: list[Step], rename: str) -> None:
+        """Clear the way and rename the tables; again if somebody still reads the old ones.
 
         A session that waits for a lock makes those that come after it wait, too: hence many short attempts.
         """
@@ -252,15 +284,17 @@ class StagedLoad:
         while True:
             try:
                 self._query(f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT}")
-                for statement in statements:
-                    self._query(statement)
+                for step in steps:
+                    self._query(step.drop)
+                self._refuse_changes()
+                self._query(rename)
                 return
             except _driver().err.OperationalError as error:
                 if error.args[0] != _LOCKED:
                     raise
                 self._query(f"SET SESSION lock_wait_timeout = {waiting}")
-                for statement in restore:
-                    _restore(self._query, statement)
+                for step in steps:
+                    restore(self._query, replace(step, orphans=""))  # counted once, at the end
                 if time.monotonic() > deadline:
                     raise TargetError(
                         f"the new tables are ready, but others have not let go of the old ones for {_PATIENCE:.0f} s; "
@@ -282,7 +316,7 @@ class StagedLoad:
         except _driver().err.OperationalError as error:
             if error.args[0] not in (1044, 1227):
                 raise
-            pattern = _staging_prefix(self._database).replace("_", r"\_")
+            pattern = staging_prefix(self._database).replace("_", r"\_")
             raise TargetError(
                 "the target's user may not create the database in which a load is built; "
                 f"GRANT ALL ON `{pattern}%`.* TO it, or --replace in-place where the tables stand already"
@@ -290,14 +324,19 @@ class StagedLoad:
 
     def _copy_definition(self, table: str) -> list[str]:
         """Create the table as the target has it; return the statements that give it its foreign keys."""
-        statement = self._query(f"SHOW CREATE TABLE {_name(self._database, table)}")[0][1]
+        statement = self._definitions[table] = self._definition(table)
         lines = statement.split("\n")
         is_key = [bool(re.match(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ", line)) for line in lines]
         body = "\n".join(line for line, key in zip(lines, is_key, strict=True) if not key)
         head, _, options = body.rpartition("\n)")
-        self._query(f"{head.rstrip(',')}\n){re.sub(r' AUTO_INCREMENT=[0-9]+', '', options)}")
+        self._query(f"{head.rstrip(',')}\n){options}")
         keys = [line.strip().rstrip(",") for line, key in zip(lines, is_key, strict=True) if key]
         return [f"ALTER TABLE {MYSQL.quote(table)} ADD {self._with_parent_in_place(key)}" for key in keys]
+
+    def _definition(self, table: str) -> str:
+        """How the target's table is created, but for its next number, which any row alters."""
+        head, end, options = self._query(f"SHOW CREATE TABLE {name_in(self._database, table)}")[0][1].rpartition("\n)")
+        return head + end + re.sub(r" AUTO_INCREMENT=[0-9]+", "", options)
 
     def _with_parent_in_place(self, key: str) -> str:
         """The clause of a foreign key, with the target's name on a parent that is not part of this load."""
@@ -306,8 +345,8 @@ class StagedLoad:
             return key
         return f"{key[:parent.start(1)]}{MYSQL.quote(self._database)}.{key[parent.start(1):]}"
 
-    def _triggers(self, table: str) -> Iterator[tuple[str, str]]:
-        """How to drop and to create each of a table's triggers, tried out on the new table."""
+    def _triggers(self, table: str) -> Iterator[Step]:
+        """A table's triggers, each tried out on the new table."""
         rows = self._query(
             "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
             "WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
@@ -315,10 +354,13 @@ class StagedLoad:
             self._database,
             table,
         )
+        folds = bool(self._query("SELECT @@lower_case_table_names")[0][0])
         for (name,) in rows:
-            statement = self._query(f"SHOW CREATE TRIGGER {_name(self._database, name)}")[0][2]
+            place = name_in(self._database, name)
+            _, mode, statement, _, collation, *_ = self._query(f"SHOW CREATE TRIGGER {place}")[0]
             try:
-                self._query(statement)
+                with written_under(self._query, mode, collation):
+                    self._query(Names(self._database, mode, folds).removed_from(statement))
             except _driver().err.OperationalError as error:
                 if error.args[0] != _NOT_THE_DEFINER:
                     raise
@@ -326,115 +368,13 @@ class StagedLoad:
                     f"trigger {name!r} of table {table!r} is another user's, and the new one would have to be, too; "
                     "let the target's user make it, or GRANT SET USER (MySQL: SET_ANY_DEFINER) ON *.* TO it"
                 ) from error
-            self._query(f"DROP TRIGGER {_name(self._staging, name)}")
-            yield f"DROP TRIGGER IF EXISTS {_name(self._database, name)}", statement
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """A foreign key as it stands, across databases."""
-
-    child_database: str
-    child: str
-    name: str
-    parent_database: str
-    parent: str
-    rules: str
-    columns: tuple[str, ...]
-    parent_columns: tuple[str, ...]
-
-    @property
-    def count_orphans(self) -> str:
-        complete = " AND ".join(f"c.{MYSQL.quote(column)} IS NOT NULL" for column in self.columns)
-        pairs = zip(self.columns, self.parent_columns, strict=True)
-        same = " AND ".join(f"p.{MYSQL.quote(to)} = c.{MYSQL.quote(name)}" for name, to in pairs)
-        parent = _name(self.parent_database, self.parent)
-        return (
-            f"SELECT COUNT(*) FROM {_name(self.child_database, self.child)} c WHERE {complete} "
-            f"AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same})"
-        )
-
-    @property
-    def drop(self) -> str:
-        return f"ALTER TABLE {_name(self.child_database, self.child)} DROP FOREIGN KEY {MYSQL.quote(self.name)}"
-
-    @property
-    def add(self) -> str:
-        return (
-            f"ALTER TABLE {_name(self.child_database, self.child)} ADD CONSTRAINT {MYSQL.quote(self.name)} "
-            f"FOREIGN KEY ({MYSQL.quote_all(self.columns)}) REFERENCES {_name(self.parent_database, self.parent)} "
-            f"({MYSQL.quote_all(self.parent_columns)}) {self.rules}"
-        )
-
-
-def remove_leftovers(query: Query, database: str) -> None:
-    """Restore what the journal of a load says, and drop its staging databases, whether it ended or was killed.
-
-    Either all new tables stand in the target and the staging databases hold the old ones, or the other way round; in
-    both cases what is in them is no longer needed.
-    """
-    folds_names = query("SELECT @@lower_case_table_names")[0][0]
-    own = re.compile(re.escape(_staging_prefix(database)) + "[0-9a-f]{8}(_old)?", re.IGNORECASE if folds_names else 0)
-    found = [name for (name,) in query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA") if own.fullmatch(name)]
-    query("SET SESSION foreign_key_checks = 0")
-    for name in found:
-        if query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s", name, _JOURNAL):
-            query(f"USE {MYSQL.quote(database)}")
-            for n, statement in query(f"SELECT n, statement FROM {_name(name, _JOURNAL)} ORDER BY n"):
-                _restore(query, statement)
-                query(f"DELETE FROM {_name(name, _JOURNAL)} WHERE n = {n}")
-        query(f"DROP DATABASE IF EXISTS {MYSQL.quote(name)}")
-    query("SET SESSION foreign_key_checks = 1")
-
-
-def _restore(query: Query, statement: str) -> None:
-    """Create a trigger or a foreign key; where it stands already it was never dropped."""
-    driver = _driver()
-    try:
-        query(statement)
-    except driver.MySQLError as error:
-        if error.args[0] not in (1359, 1826, 1005, 1022, 121):
-            raise
-
-
-def _refuse_orphans(query: Query, reference: _Reference) -> None:
-    orphans = query(reference.count_orphans)[0][0]
-    if orphans:
-        raise TargetError(
-            f"foreign key {reference.name!r} of table {reference.child!r}: {orphans} rows refer to no row of "
-            f"{reference.parent!r}"
-        )
-
-
-def _references(query: Query, condition: str, value: str) -> list[_Reference]:
-    columns = defaultdict(list)
-    for *key, on_delete, on_update, column, parent_column in query(
-        "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, "
-        "r.DELETE_RULE, r.UPDATE_RULE, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME "
-        "FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r "
-        "ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME "
-        "AND r.TABLE_NAME = k.TABLE_NAME "
-        f"WHERE {condition} AND k.REFERENCED_TABLE_NAME IS NOT NULL "
-        "ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION",
-        value,
-    ):
-        columns[*key, f"ON DELETE {on_delete} ON UPDATE {on_update}"].append((column, parent_column))
-    return [_Reference(*key, *zip(*pairs, strict=True)) for key, pairs in columns.items()]
+            self._query(f"DROP TRIGGER {name_in(self._staging, name)}")
+            drop = f"DROP TRIGGER IF EXISTS {place}"
+            yield Step("trigger", self._database, table, name, drop, statement, mode, collation)
 
 
 def _comments(table: Table) -> list[str]:
     return [f"ALTER TABLE {MYSQL.quote(table.name)} COMMENT = {MYSQL.literal(table.comment)}"] if table.comment else []
-
-
-def _name(database: str, table: str) -> str:
-    return f"{MYSQL.quote(database)}.{MYSQL.quote(table)}"
-
-
-def _staging_prefix(database: str) -> str:
-    """What the names of staging databases begin with; a name has 64 characters."""
-    if len(database) > 40:
-        database = f"{database[:31]}_{hashlib.sha256(database.encode()).hexdigest()[:8]}"
-    return f"{database}__dbsynth_"
 
 
 def _driver() -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from dbsynth.schema import DatabaseObject
 
 from .ddl import MYSQL
+from .mysql_names import Names
 from .objects import Failures, attempt
 
 __all__ = ["Query", "create_objects", "read_objects"]
@@ -40,30 +41,42 @@ _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA =
 
 
 def read_objects(query: Query, database: str) -> Iterator[DatabaseObject]:
-    """Everything beside the tables; by name only what stays behind, or what the user may not see the text of."""
+    """Everything beside the tables; by name only what stays behind, or what the user may not see the text of.
+
+    A routine or trigger that runs a string with the database's name in it would reach this database from any other:
+    it is of a kind of its own, which stays behind.
+    """
+    folds = bool(query("SELECT @@lower_case_table_names")[0][0])
     for table, partition in query(_PARTITIONS, database):
         yield DatabaseObject("partition", f"{table}.{partition}", part_of_tables=True)
     for kind, listed, place in _LISTED:
         for (name,) in query(listed, database):
-            yield DatabaseObject(kind, name, _statements(query, database, kind, name, place))
+            shown = _shown(query, database, kind, name)
+            if shown is None or shown[place] is None:
+                yield DatabaseObject(kind, name)
+                continue
+            # Routines and triggers keep the mode in which they were written.
+            mode = shown[1] if place == 2 else ""
+            names = Names(database, mode, folds)
+            text = names.removed_from(_DEFINER.sub("", shown[place], count=1))
+            if place == 2 and names.are_meant_by(text):
+                yield DatabaseObject(f"dynamic {kind}", name)
+                continue
+            first = (f"SET SESSION sql_mode = {MYSQL.literal(mode)}",) if place == 2 else ()
+            yield DatabaseObject(kind, name, (*first, text))
     for (name,) in query(_EVENTS, database):
         yield DatabaseObject("event", name)
 
 
-def _statements(query: Query, database: str, kind: str, name: str, place: int) -> tuple[str, ...]:
+def _shown(query: Query, database: str, kind: str, name: str) -> tuple[Any, ...] | None:
     import pymysql
 
     try:
-        shown: tuple[Any, ...] = query(f"SHOW CREATE {kind.upper()} {MYSQL.quote(database)}.{MYSQL.quote(name)}")[0]
+        return query(f"SHOW CREATE {kind.upper()} {MYSQL.quote(database)}.{MYSQL.quote(name)}")[0]
     except pymysql.err.OperationalError as error:
         if error.args[0] != _DENIED:
             raise
-        return ()
-    if shown[place] is None:
-        return ()
-    text = _DEFINER.sub("", shown[place], count=1).replace(f"{MYSQL.quote(database)}.", "")
-    # Routines and triggers keep the mode in which they were written.
-    return (f"SET SESSION sql_mode = {MYSQL.literal(shown[1])}", text) if place == 2 else (text,)
+        return None
 
 
 def create_objects(query: Query, database: str, objects: Iterable[DatabaseObject]) -> Failures:

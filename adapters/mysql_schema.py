@@ -12,6 +12,7 @@ from typing import Any
 from dbsynth.schema import Check, Column, ForeignKey, Index, Kind, Schema, Table, UniqueKey
 
 from .ddl import MYSQL
+from .mysql_names import Names
 from .mysql_objects import Query, read_objects
 
 __all__ = ["BASE_TABLES", "Query", "read_schema", "unescape_literal"]
@@ -87,6 +88,7 @@ def _columns(query: Query, database: str, checks: dict[str, list[Check]], is_mar
     collation = query(
         "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", database
     )[0][0]
+    names = Names(database, folds=bool(query("SELECT @@lower_case_table_names")[0][0]))
     columns = defaultdict(list)
     for row in query(
         "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, "
@@ -102,7 +104,7 @@ def _columns(query: Query, database: str, checks: dict[str, list[Check]], is_mar
             native_type=native,
             nullable=nullable == "YES",
             unsigned="unsigned" in native,
-            default=_default(default, data_type, extra, is_mariadb),
+            default=names.removed_from(shown) if (shown := _default(default, data_type, extra, is_mariadb)) else None,
             generated=_expression(generated, is_mariadb) or None,
             identity="auto_increment" in extra,
             comment=comment or None,

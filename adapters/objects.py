@@ -17,6 +17,9 @@ Failures = dict[DatabaseObject, str]  # what could not be created, and the serve
 _NAMES = {"postgres": "Postgres", "mysql": "MySQL", "sqlite": "SQLite"}
 # Kinds that no setting takes along, and why not.
 _STAYS = {
+    **dict.fromkeys(
+        ("dynamic function", "dynamic procedure", "dynamic trigger"), "a string in it names the database it is of"
+    ),
     "event": "it would run by itself",
     "event trigger": "it belongs to a superuser",
     "foreign table": "its rows are in another database",

@@ -28,6 +28,7 @@ _CACHE_KIB = 256 << 10  # changes that fit are kept from the file, and readers u
 _BUSY_SECONDS = 5  # as long as Python's own readers wait
 _PATIENCE = 600.0  # seconds in which the target must have been free for a moment
 _LONGEST_PAUSE = 5.0  # seconds between two attempts
+_FIRST_NAMESPACE = 0xEFFFFFFC  # what Linux numbers the namespace of all processes
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -61,6 +62,7 @@ class Aside:
         if self._target.exists():
             self._old = connect(self._target)
             self._version = self._data_version()
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else reads the copy
             with closing(connect(self.path)) as copy:
                 self._old.backup(copy)
         return self
@@ -159,16 +161,20 @@ def _stored_columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in rows if row[6] == 0]
 
 
-def _held_by_others(path: Path) -> bool:
-    """Whether the file is open anywhere but once here; True where the system does not tell.
+def _sees_every_process() -> bool:
+    """Whether /proc shows what all processes hold: to root, outside every container."""
+    try:
+        return os.geteuid() == 0 and os.stat("/proc/self/ns/pid").st_ino == _FIRST_NAMESPACE
+    except (OSError, AttributeError):  # no /proc; no such users
+        return False
 
-    Other users' processes do not show what they hold.
-    """
-    processes = Path("/proc")
-    if not (processes / "self" / "fd").exists():
+
+def _held_by_others(path: Path) -> bool:
+    """Whether the file is open anywhere but once here; True where the system does not tell."""
+    if not _sees_every_process():
         return True
     wanted, found = path.stat(), 0
-    for folder in processes.glob("[0-9]*/fd"):
+    for folder in Path("/proc").glob("[0-9]*/fd"):
         with suppress(OSError):
             for descriptor in folder.iterdir():
                 with suppress(OSError):

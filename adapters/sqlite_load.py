@@ -59,7 +59,7 @@ class SQLiteLoad:
         for name, table, sql in self._connection.execute(
             "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
         ).fetchall():
-            if table in standing:
+            if table.lower() in {name.lower() for name in standing}:  # as its CREATE TRIGGER spells it
                 self._connection.execute(f"DROP TRIGGER {SQLITE.quote(name)}")
                 self._triggers.append(sql)
         for name in standing if self._mode is not Mode.CREATE else ():

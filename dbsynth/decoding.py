@@ -375,7 +375,7 @@ def _unlike(
     """Invented values, in unique columns none that a given row has."""
     if given is None or not given.num_rows:
         return invented
-    for name in {names[0] for names in unique_sets(table) if len(names) == 1} & set(invented):
+    for name in sorted({names[0] for names in unique_sets(table) if len(names) == 1} & set(invented)):
         values, held = invented[name], given.column(name).combine_chunks().cast(invented[name].type)
         taken = pc.and_(pc.is_in(values, held), values.is_valid())
         if pc.any(taken).as_py() and name in learned.fabricators:

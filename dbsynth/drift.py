@@ -83,10 +83,13 @@ def take_profile(plan: Plan, read: Read, rare: Callable[[str, str], int]) -> Pro
         rare: by table and column, how many rows must hold a value for it to be remembered.
     """
     columns: dict[str, dict[str, Sketch]] = {}
+    to_kept = {(key.child, name) for key in plan.schema.foreign_keys if key.parent in plan.kept for name in key.columns}
     for entry in plan.columns:
         if entry.fate is not Fate.GENERATED:
             column, array = _column(plan.schema, entry.table, entry.column, read)
-            rows = rare(entry.table, entry.column) if entry.fate is Fate.MODELLED else None
+            # Which of the kept rows are referred to is drawn, too.
+            drawn = entry.fate in (Fate.MODELLED, Fate.COMPUTED) or (entry.table, entry.column) in to_kept
+            rows = rare(entry.table, entry.column) if drawn and entry.table not in plan.kept else None
             columns.setdefault(entry.table, {})[entry.column] = _sketch(column, array, rows)
     relations = {
         relation_name(key): _sketch_numbers(_sizes(key, read), 1) for key in plan.schema.foreign_keys
@@ -150,7 +153,8 @@ def _sketch(column: Column, array: pa.Array, rare: int | None) -> Sketch:
     if column.kind in NUMERIC_KINDS:
         return _sketch_numbers(to_numbers(array, column.kind), rare)
     least = 1 if column.kind in (Kind.BOOLEAN, Kind.ENUM) else rare
-    shares = {value: share for value, share in _category_shares(array).items() if share * len(array) >= least}
+    known = len(array) - array.null_count
+    shares = {value: share for value, share in _category_shares(array).items() if round(share * known) >= least}
     common = sorted(shares, key=lambda value: (-shares[value], str(value)))[:_CATEGORIES]
     return Sketch(_null_share(array), tuple(common), np.array([shares[value] for value in common]))
 

@@ -198,11 +198,18 @@ def load_job(path: Path, **options: Any) -> Job:
     job, mistakes = build(Job, {"bundle": f"{path.stem}.bundle", **written, **chosen})
     if job is not None:
         below = {name: path.parent / value for name in _PATHS if (value := getattr(job, name)) is not None}
-        job = job.model_copy(update=below | paths)
+        files = {name: _seen_from(path.parent, getattr(job, name)) for name in ("source", "target") if name in written}
+        job = job.model_copy(update=below | files | paths)
         mistakes += _contradictions(job)
     if mistakes:
         raise ConfigError(_listed(path, mistakes, {k: line for k, line in lines.items() if k[0] not in chosen}))
     return job
+
+
+def _seen_from(folder: Path, url: str) -> str:
+    """The URL; that of a SQLite file with a relative path leads there from the current folder."""
+    scheme, _, file = url.partition(":///")
+    return f"{scheme}:///{folder / file}" if scheme.lower() == "sqlite" and file else url
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:

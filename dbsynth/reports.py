@@ -20,7 +20,7 @@ class TableReport:
     name: str
     real_rows: int
     rows: int
-    fate: str  # "modelled" or "kept"
+    fate: str  # "modelled", "kept", or "given": real rows, and what was drawn around them
 
 
 @dataclass(frozen=True)

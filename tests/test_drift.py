@@ -113,3 +113,11 @@ def test_no_value_of_few_rows_is_remembered() -> None:
     assert profile.columns["child"]["diary"].values is None
     assert max(profile.columns["parent"]["x"].values) < 30_000
     assert isinstance(profile.columns["parent"]["x"].shares, np.ndarray)
+
+
+def test_nobody_is_remembered_of_a_column_that_is_mostly_null() -> None:
+    """A value is rare among the rows that have one."""
+    words: list[str | None] = [None] * 900 + ["often"] * 99 + ["secret"]
+    x, parents, _ = usual(500)
+    profile = profile_of(tables(x, parents, words))
+    assert profile.columns["child"]["word"].values == ("often",)

@@ -91,6 +91,7 @@ def test_tables_around_given_ones(bundle: Path, tmp_path: Path) -> None:
     """The rows of a table and of those it refers to come out as they are; the others are new."""
     source, target = world(tmp_path / "source.db", seed=2), f"sqlite:///{tmp_path / 'target.db'}"
     report = jobs.generate(bundle, target, given=["person"], given_from=source)
+    assert {table.name for table in report.tables if table.fate == "given"} >= {"person"}
     assert not report.violations
     for table in ("city", "person"):
         assert run(target, f"SELECT * FROM {table}") == run(source, f"SELECT * FROM {table}")

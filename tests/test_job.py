@@ -183,3 +183,10 @@ def test_the_job_files_that_ship_are_right(path: Path, monkeypatch: pytest.Monke
     for variable in re.findall(r"\$\{(\w+)\}", path.read_text()):
         monkeypatch.setenv(variable, "secret")
     load_job(path)
+
+
+def test_relative_files_are_seen_from_the_job_file(tmp_path: Path) -> None:
+    """A scheduler starts it anywhere."""
+    (tmp_path / "job.toml").write_text('source = "sqlite:///shop.db"\ntarget = "sqlite:////var/new.db"\n')
+    job = load_job(tmp_path / "job.toml")
+    assert (job.source, job.target) == (f"sqlite:///{tmp_path}/shop.db", "sqlite:////var/new.db")

@@ -126,6 +126,55 @@ def test_what_is_copied_has_changed(make_job: MakeJob, tmp_path: Path) -> None:
     assert "Elsewhere" in {row[1] for row in rows(tmp_path)}
 
 
+def test_who_refers_to_copied_rows_has_moved(make_job: MakeJob, tmp_path: Path) -> None:
+    """As many children for each number of parents as before, but of other parents."""
+    job = make_job()
+    change(tmp_path, "UPDATE customer SET city_id = CASE WHEN id % 10 < 6 THEN 1 ELSE city_id END")
+    jobs.refresh(job)
+    change(tmp_path, "UPDATE customer SET city_id = CASE city_id WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE city_id END")
+    outlook = jobs.plan(job)
+    assert outlook.action == "warm start"
+    assert any("column customer.city_id moved" in reason for reason in outlook.why)
+
+
+def test_what_the_rows_obey_has_changed(make_job: MakeJob, tmp_path: Path) -> None:
+    """A rule that was learned would make rows that are none of today's."""
+    change(tmp_path, "ALTER TABLE visit ADD COLUMN seconds INTEGER; UPDATE visit SET seconds = 60 * minutes;")
+    job = make_job("drift = 0.9\n")
+    jobs.refresh(job)
+    assert run_sql(f"sqlite:///{tmp_path / 'target.db'}", "SELECT min(seconds = 60 * minutes) FROM visit") == [(1,)]
+    change(tmp_path, "UPDATE visit SET seconds = seconds + id % 7")
+    outlook = jobs.plan(job)
+    assert outlook.action == "warm start"
+    assert any("the rows obey a rule no more, visit: " in reason for reason in outlook.why)
+
+
+def test_a_copied_table_that_is_copied_no_more(make_job: MakeJob, tmp_path: Path) -> None:
+    """Its old rows must not come again."""
+    job = make_job()
+    jobs.refresh(job)
+    change(tmp_path, "UPDATE city SET label = 'person' || id || '@mail.example.org'")
+    outlook = jobs.plan(job)
+    assert outlook.action == "warm start"
+    assert any("column city.label was kept and is fabricated" in reason for reason in outlook.why)
+    jobs.refresh(job)
+    labels = {row[1] for row in rows(tmp_path)}
+    real = {label for (label,) in run_sql(f"sqlite:///{tmp_path / 'source.db'}", "SELECT label FROM city")}
+    assert labels.isdisjoint(real)
+
+
+def test_a_new_column_that_the_server_computes(make_job: MakeJob, tmp_path: Path) -> None:
+    """And one that came and went: a target without them takes the rows all the same."""
+    job = make_job()
+    jobs.refresh(job)
+    change(tmp_path, "ALTER TABLE visit ADD COLUMN hours REAL GENERATED ALWAYS AS (minutes / 60.0) VIRTUAL")
+    change(tmp_path, "ALTER TABLE visit ADD COLUMN passing INTEGER")
+    jobs.refresh(job)
+    change(tmp_path, "ALTER TABLE visit DROP COLUMN passing")
+    jobs.refresh(job, refit=True)
+    assert jobs.refresh(job).action == "generate"
+
+
 def test_what_is_new_is_never_copied(make_job: MakeJob, tmp_path: Path) -> None:
     """A column of a kept table is invented, a table that looks like a lookup is drawn; until the job says otherwise."""
     job = make_job()
@@ -245,13 +294,16 @@ def test_other_settings(make_job: MakeJob) -> None:
     assert jobs.plan(make_job('[tables.customer.columns]\nage = "fabricated"\n')).action == "warm start"
 
 
-def test_a_damaged_bundle_is_made_again_and_another_folder_is_left_alone(make_job: MakeJob, tmp_path: Path) -> None:
-    """A night must not fail for what can be learned again, nor take a stranger's folder for it."""
+def test_a_damaged_bundle_needs_a_word_and_another_folder_is_left_alone(make_job: MakeJob, tmp_path: Path) -> None:
+    """Without it nobody knows what the schema was, and what was never to be copied."""
     job = make_job()
     jobs.refresh(job)
     (job.bundle / "arrays.safetensors").write_bytes(b"")
-    done = jobs.refresh(job)
-    assert (done.action, "damaged" in done.why[0]) == ("fit", True)
+    before = rows(tmp_path)
+    with pytest.raises(DecisionError, match=r"damaged.*--refit"):
+        jobs.refresh(job)
+    assert rows(tmp_path) == before
+    assert jobs.refresh(job, refit=True).action == "fit"
     (tmp_path / "photos").mkdir()
     with pytest.raises(BundleError, match="is no bundle"):
         jobs.refresh(make_job('bundle = "photos"\n'))

@@ -92,7 +92,7 @@ def pool_rare(numbers: np.ndarray, rare: int) -> np.ndarray:
 
 
 def _open(values: np.ndarray) -> np.ndarray:
-    """The values that tell nothing of whoever holds them: 0 and 1."""
+    """The values that tell nothing of whoever holds them, where there are no others: 0 and 1."""
     return np.isin(values, (0.0, 1.0))
 
 
@@ -102,8 +102,8 @@ def _pooled(values: np.ndarray, counts: np.ndarray, rare: int) -> np.ndarray:
     Where `rare` different rare values or more follow one another (the tail of a count), each is the mean of at least
     that many rows; else a rare value becomes the nearest common one.
     """
-    common = (counts >= rare) | _open(values)
-    if common.all():
+    common = counts >= rare
+    if common.all() or _open(values).all():
         return values
     pooled = values.astype(np.float64)
     between = np.cumsum(common)
@@ -125,7 +125,7 @@ def _inside(means: np.ndarray, values: np.ndarray, counts: np.ndarray, rare: int
     """The means no further out than the second value, where the first is rare: rounded, a mean may be that first."""
     if len(values) < 3:
         return means
-    first, last = (end if count >= rare or _open(end) else next_ for end, next_, count in
+    first, last = (end if count >= rare else next_ for end, next_, count in
                    ((values[0], values[1], counts[0]), (values[-1], values[-2], counts[-1])))  # fmt: skip
     return np.clip(means, first, last)
 

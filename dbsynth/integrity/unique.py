@@ -50,7 +50,7 @@ def part_repeats(
         if len(repeated) == 0 or since > _PATIENCE:
             break
         name = changeable[attempt % len(changeable)] if changeable else None
-        if name is None:
+        if name is None or n_given == len(codes[name]):  # no row may give its value for another's
             break
         others = rng.integers(n_given, len(codes[name]), size=len(repeated))
         pairs = list(zip(repeated.tolist(), others.tolist(), strict=True))

@@ -167,7 +167,8 @@ def read_given(
     _check_engine(model.settings.engine, "the bundle")
     for name in names:
         _check_name("--given", name, name, model.schema.table_names, "table")
-    given = _with_ancestors(model.schema, names) - set(model.kept)
+    wanted = _with_ancestors(model.schema, names) - set(model.kept)
+    given = [name for name in model.schema.table_names if name in wanted]  # in an order: rows are drawn by it
     with (
         closing(open_database(url)) as source,
         Workspace(settings.workspace, encrypted=settings.encrypt_workspace) as work,
@@ -177,7 +178,7 @@ def read_given(
         _check_tables(schema, model, given)
         take_snapshot(source, schema.restrict([name for name in schema.table_names if name in given]), work, progress)
         tables = {name: work.read(name) for name in given}
-    others = [n for n in model.schema.table_names if not given & _with_ancestors(model.schema, [n])]
+    others = [n for n in model.schema.table_names if not wanted & _with_ancestors(model.schema, [n])]
     drawn = {name: model.rows[name] for name in others if name not in model.kept}
     return GivenRows(tables, {}, {name: max(round(settings.scale * n), min(n, 1)) for name, n in drawn.items()})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from ..plan import ColumnPlan, Plan, make_plan
 from ..progress import Progress, show_seconds
 from ..reading import take_snapshot
 from ..relations import with_virtual_keys
+from ..schema import Schema
 from ..workspace import Workspace
 from .steps import source_schema
 
@@ -99,8 +100,11 @@ def look(
         BundleError: something that is no bundle stands in its place.
         ConfigError: decisions that cannot be carried out.
     """
-    model, missing = _open(job)
     settings = job.settings(job.seed if isinstance(job.seed, int) else 0)
+    model, missing = _open(job)
+    if model is None and job.bundle.exists() and not refit:
+        # What was never to be copied, and what the schema was, cannot be told any more.
+        return Outlook(Action.STOP, (missing,), settings)
     schema = source_schema(source, settings)
     evolution = compare_schemas(model.schema, schema) if model else Evolution({}, (), (), ())
     if evolution.breaking and not refit:
@@ -111,10 +115,10 @@ def look(
         if model is None:
             plan = make_plan(schema, work.read, rows, settings)
             return Outlook(Action.FIT, (missing,), settings, plan=plan)
-        added = _all_added(model, evolution)
+        added = _all_added(model, evolution, schema)
         plan = make_plan(schema, work.read, rows, never_kept(settings, schema, model.kept.keys(), added))
         drift = tuple(measure_drift(model.profile, plan, work.read))
-    action, why = _decide(job, settings, model, evolution, drift, refit)
+    action, why = _decide(job, settings, model, plan, evolution, drift, refit)
     return Outlook(action, tuple(why), settings, model, plan, drift, added, tuple(evolution.notes))
 
 
@@ -130,14 +134,31 @@ def _open(job: Job) -> tuple[DatabaseModel | None, str]:
         return None, str(error).removesuffix("; fit it anew")
 
 
-def _all_added(model: DatabaseModel, evolution: Evolution) -> dict[str, tuple[str, ...]]:
-    tables = {**model.added, **evolution.added}
-    return {name: (*model.added.get(name, ()), *evolution.added.get(name, ())) for name in tables}
+def _all_added(model: DatabaseModel, evolution: Evolution, schema: Schema) -> dict[str, tuple[str, ...]]:
+    """By table the columns that came after the first fit and are there."""
+    added = {}
+    for table in schema.tables:
+        names = {*model.added.get(table.name, ()), *evolution.added.get(table.name, ())}
+        if found := tuple(name for name in table.column_names if name in names):
+            added[table.name] = found
+    return added
+
+
+def _decided_otherwise(model: DatabaseModel, plan: Plan) -> Iterator[str]:
+    """A sentence for each column that the rows now give another fate, and each rule that came or went."""
+    for column in plan.columns:
+        before = model.fates.get(column.table, {}).get(column.column)
+        if before is not None and before is not column.fate:
+            yield f"column {column.table}.{column.column} was {before} and is {column.fate}"
+    old, new = ({f"{rule.table}: {rule.text}" for rule in rules} for rules in (model.rules, plan.rules))
+    yield from (f"the rows obey a rule no more, {rule}" for rule in sorted(old - new))
+    yield from (f"all rows obey a rule, {rule}" for rule in sorted(new - old))
 
 
 def _decide(
-    job: Job, settings: Settings, model: DatabaseModel, evolution: Evolution, drift: tuple[Drift, ...], refit: bool
-) -> tuple[Action, list[str]]:
+    job: Job, settings: Settings, model: DatabaseModel, plan: Plan, evolution: Evolution, drift: tuple[Drift, ...],
+    refit: bool,
+) -> tuple[Action, list[str]]:  # fmt: skip
     changed = {
         name: f"{name} was {getattr(model.settings, name)!r} and is {value!r}" for name, value in settings
         if name not in _FREE and value != getattr(model.settings, name)
@@ -151,7 +172,7 @@ def _decide(
     if anew:
         return Action.FIT, anew
     far = [f"{moved}, and the threshold is {job.drift:g}" for moved in drift if moved.distance > job.drift]
-    again = [*evolution.notes, *(f"{name} has changed" for name in changed), *far]
+    again = [*evolution.notes, *(f"{name} has changed" for name in changed), *_decided_otherwise(model, plan), *far]
     if again:
         return Action.WARM_START, again
     most = f"; most: {drift[0]}" if drift else ""

@@ -134,7 +134,10 @@ def _renew(
     if isinstance(progress, Deadline):
         progress.check("the target was touched")
     written = replace(model, schema=without(model.schema, missing))
-    tables = {name: table.drop_columns(list(missing.get(name, ()))) for name, table in tables.items()}
+    tables = {
+        name: table.select([c for c in table.column_names if c not in missing.get(name, ())])
+        for name, table in tables.items()
+    }
     report = load_tables(
         written, outlook.plan.rows, tables, target, record.seed, job.replace, progress, clock
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..config import Settings
+from ..config import Settings, TableDecision
 from ..plan import Plan
 from ..progress import QUIET, Progress
 from ..schema import Table
@@ -23,7 +23,7 @@ source = {source}
 target = {target}   # its rows are replaced
 bundle = "dbsynth.bundle"   # what was learned; a folder beside this file
 
-seed = "fresh"              # new rows in each run; a number: the same rows from the same bundle
+seed = {seed}              # new rows in each run; a number: the same rows from the same bundle
 drift = 0.05                # learn again what has moved farther than this, from 0 to 1
 # max_age = "30d"           # learn a bundle older than this from nothing
 # deadline = "3h"           # stop, with the target as it was, if the new rows are not in it by then
@@ -62,7 +62,9 @@ def init(
     target = masked_for_file(target, "TARGET_PASSWORD") if target else _target(plan.schema.dialect)
     changed = settings.model_dump(mode="json", exclude_defaults=True, exclude={"seed", "tables"})
     said = "".join(f"{name} = {_toml(value)}\n" for name, value in changed.items())
-    parts = [_HEAD.format(source=_toml(source), target=_toml(target)) + said, _THRESHOLDS, *_tables(plan)]
+    seed = _toml(settings.seed if "seed" in settings.model_fields_set else "fresh")
+    head = _HEAD.format(source=_toml(source), target=_toml(target), seed=seed)
+    parts = [head + said, _THRESHOLDS, *_tables(plan, settings)]
     return "\n".join(parts)
 
 
@@ -73,7 +75,7 @@ def _target(dialect: str) -> str:
     return f"{scheme}://staging:${{TARGET_PASSWORD}}@staging.example.org/staging"
 
 
-def _tables(plan: Plan) -> Iterator[str]:
+def _tables(plan: Plan, settings: Settings) -> Iterator[str]:
     for obstacle in plan.obstacles:
         yield f"# In the way: {_comment(obstacle)}\n"
     yield (
@@ -81,18 +83,27 @@ def _tables(plan: Plan) -> Iterator[str]:
         "# above it, to decide otherwise.\n"
     )
     for table in plan.schema.tables:
-        yield "".join(_table(plan, table))
+        yield "".join(_table(plan, table, settings.tables.get(table.name, TableDecision())))
 
 
-def _table(plan: Plan, table: Table) -> Iterator[str]:
+def _table(plan: Plan, table: Table, said: TableDecision) -> Iterator[str]:
+    """What becomes of a table: the user's own decisions as they are, all else in comments."""
     why = plan.kept.get(table.name)
     fate = "kept" if why else "modelled"
-    yield f"# [tables.{_key(table.name)}]\n"
-    yield f'# fate = "{fate}"   # {plan.rows[table.name]:,} rows{f"; {_comment(why)}" if why else ""}\n'
-    decided = [c for c in plan.columns if c.table == table.name and c.fate not in ("key", "generated")]
-    if decided and not why:
-        yield f"# [tables.{_key(table.name)}.columns]\n"
-        for column in decided:
+    yield f"{'' if said.fate else '# '}[tables.{_key(table.name)}]\n"
+    yield f"{'' if said.fate else '# '}fate = {_toml(said.fate or fate)}   # {plan.rows[table.name]:,} rows"
+    yield f"{f'; {_comment(why)}' if why else ''}\n"
+    shown = [c for c in plan.columns if c.table == table.name and (
+        c.column in said.columns or (c.fate not in ("key", "generated") and not why))]  # fmt: skip
+    if shown:
+        yield f"{'' if said.columns else '# '}[tables.{_key(table.name)}.columns]\n"
+    for column in shown:
+        if decision := said.columns.get(column.column):
+            parts = [f"{name} = {_toml(part)}" for name, part in decision.model_dump(exclude_none=True).items()]
+            yield f"{_key(column.column)} = {{ {', '.join(parts)} }}\n"
+        elif column.fate == "computed":
+            yield f"# {_comment(column.column)} is computed: {_comment(column.why)}\n"
+        else:
             yield f'# {_key(column.column)} = "{column.fate}"   # {_comment(column.why)}\n'
 
 

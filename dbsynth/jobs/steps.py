@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +162,11 @@ def write_target(
 ) -> tuple[Report, dict[str, pa.Table]]:
     """Draw the rows, load them all or nothing, and let the server validate every constraint."""
     tables = draw_rows(model, settings, progress, clock, given)
-    return load_tables(model, rows, tables, target, settings.seed, replace, progress, clock), tables
+    real = frozenset(given.tables) - set(model.kept) if given else frozenset()
+    report = load_tables(model, rows, tables, target, settings.seed, replace, progress, clock, real)
+    if real:
+        progress.note(f"the target holds the real rows of {', '.join(sorted(real))}: it is no synthetic database")
+    return report, tables
 
 
 def draw_rows(
@@ -184,8 +188,13 @@ def load_tables(
     replace: Replace,
     progress: Progress,
     clock: Clock,
+    given: Collection[str] = (),
 ) -> Report:
-    """Load drawn rows all or nothing, and let the server validate every constraint."""
+    """Load drawn rows all or nothing, and let the server validate every constraint.
+
+    Args:
+        given: the tables with real rows among the drawn ones, or nothing but real ones.
+    """
     schema = model.schema.declared
     with ExitStack() as stack:
         with clock("load"):
@@ -198,8 +207,9 @@ def load_tables(
             _refuse_violations(load.validate(), target)
         with clock("load"):
             stack.close()  # the moment from which on the rows are seen
+    fates = dict.fromkeys(given, "given") | dict.fromkeys(model.kept, "kept")
     reports = tuple(
-        TableReport(t.name, rows[t.name], tables[t.name].num_rows, "kept" if t.name in model.kept else "modelled")
+        TableReport(t.name, rows[t.name], tables[t.name].num_rows, fates.get(t.name, "modelled"))
         for t in schema.tables
     )
     losses = (*target.losses(schema), *load.losses)

@@ -117,7 +117,7 @@ def _goes_on(groups: _Groups, method: str, earlier: Mixture) -> bool:
     widths = [groups.x.shape[1], groups.y.shape[1] + 1] if method == "group" else [
         groups.x.shape[1] + groups.y.shape[1]
     ]  # fmt: skip
-    return bool(earlier) and [mean.shape[1] for mean in earlier[1::2]] == widths
+    return bool(earlier) and len(earlier[0]) <= len(groups.x) and [mean.shape[1] for mean in earlier[1::2]] == widths
 
 
 @dataclass(frozen=True)

@@ -106,3 +106,20 @@ def database_of(request: pytest.FixtureRequest, sql: Any) -> Callable[[str], Dat
 def database(request: pytest.FixtureRequest, database_of: Callable[[str], Database]) -> Database:
     """Every dialect in turn."""
     return database_of(request.param)
+
+
+_TWO_TABLES = """
+    CREATE TABLE parent (id int PRIMARY KEY AUTO_INCREMENT, name varchar(20) UNIQUE,
+        kind varchar(9) NOT NULL DEFAULT 'k', CHECK (name <> 'bad'));
+    CREATE TABLE child (id int PRIMARY KEY AUTO_INCREMENT, parent int,
+        CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES parent (id));
+    INSERT INTO parent (name) VALUES ('a'), ('b');
+    INSERT INTO child (parent) VALUES (1), (NULL);
+"""
+
+
+@pytest.fixture
+def two_tables(mysql_url, sql):
+    """The URL of a database with a parent and a child table, two rows each."""
+    sql(mysql_url, _TWO_TABLES)
+    return mysql_url

@@ -19,22 +19,6 @@ from adapters.mysql_wire import insert_rows, load_data_rows
 from dbsynth.errors import ConnectError, SourceError, TargetError
 from dbsynth.schema import Kind
 
-TWO_TABLES = """
-    CREATE TABLE parent (id int PRIMARY KEY AUTO_INCREMENT, name varchar(20) UNIQUE,
-        kind varchar(9) NOT NULL DEFAULT 'k', CHECK (name <> 'bad'));
-    CREATE TABLE child (id int PRIMARY KEY AUTO_INCREMENT, parent int,
-        CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES parent (id));
-    INSERT INTO parent (name) VALUES ('a'), ('b');
-    INSERT INTO child (parent) VALUES (1), (NULL);
-"""
-
-
-@pytest.fixture
-def two_tables(mysql_url, sql):
-    """The URL of a database with a parent and a child table, two rows each."""
-    sql(mysql_url, TWO_TABLES)
-    return mysql_url
-
 
 def database_name(url: str) -> str:
     return urlsplit(url).path[1:]

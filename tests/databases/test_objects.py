@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from adapters import Mode
+from adapters.mysql_names import Names
 from dbsynth import jobs
 from dbsynth.config import Settings
 from dbsynth.schema import DatabaseObject, Schema
@@ -292,3 +293,46 @@ def test_every_synthetic_row_fits_into_a_partition(database_of, open_url):
     assert report.losses == ()
     assert database.sql(target, "SELECT count(*) FROM sale") == [(300,)]
     assert database.sql(target, "SELECT count(*) FROM sale_2_a WHERE at < '2022-01-01'") == [(0,)]
+
+
+def test_nothing_in_a_mysql_target_reaches_the_source(mysql_url, new_mysql, sql, open_url):
+    name = mysql_url.rpartition("/")[2]
+    sql(mysql_url, f"""
+        CREATE SEQUENCE s;
+        CREATE TABLE t (id int DEFAULT nextval(s) PRIMARY KEY, x int);
+        CREATE TABLE audit (id int, why varchar(90));
+        CREATE TABLE `order` (id int);
+        CREATE TRIGGER bare AFTER INSERT ON {name}.t FOR EACH ROW
+            INSERT INTO {name} . audit /* into {name}.audit */ VALUES (NEW.id, 'of `{name}`, t');
+        CREATE TRIGGER quoted AFTER DELETE ON t FOR EACH ROW INSERT INTO {name}.order SELECT `{name}`.`t`.id FROM t;
+        CREATE PROCEDURE dynamic() EXECUTE IMMEDIATE 'DELETE FROM {name}.audit';
+        CREATE VIEW hint AS SELECT 'see `{name}`.t' AS hint;
+        SET sql_mode = 'ANSI_QUOTES';
+        CREATE PROCEDURE p() INSERT INTO "{name}".audit VALUES (7, '')
+    """)
+    schema, url = open_url(mysql_url).read_schema(), new_mysql()
+    target = open_url(url)
+    (default, left) = target.losses(schema)
+    assert "'id'" in default
+    assert "nextval(`s`)" in default
+    assert left == "dynamic procedure dynamic is not carried over: a string in it names the database it is of"
+    with target.load(schema) as load:
+        load.write_rows(schema.table("t"), [pa.RecordBatch.from_pydict({"id": [1, 2], "x": [1, 2]})])
+    assert load.losses == []
+    sql(url, "INSERT INTO t VALUES (5, 5);\nCALL p();\nDELETE FROM t WHERE id = 5")
+    assert sql(url, "SELECT * FROM audit") == [(5, f"of `{name}`, t"), (7, "")]
+    assert sql(url, "SELECT * FROM hint") == [(f"see `{name}`.t",)]
+    assert sql(mysql_url, "SELECT * FROM audit UNION SELECT id, '' FROM `order`") == []
+    assert sql(mysql_url, "SELECT nextval(s)") == [(1,)]
+    assert not any(name in str(column) for column in sql(url, "SHOW COLUMNS FROM t"))
+
+
+@pytest.mark.parametrize(("text", "mode", "wanted"), [
+    ("SELECT Shop.t.id FROM shop.`a``b`, other.shop.x, shop", "", "SELECT Shop.t.id FROM `a``b`, other.shop.x, shop"),
+    ("SET @shop.t = 'it''s \\' shop.t' -- shop.t\n, x = shop.f(1)", "",
+     "SET @shop.t = 'it''s \\' shop.t' -- shop.t\n, x = `f`(1)"),
+    ("/*!50000 shop.t */ 'a\\' shop.t 'b'", "NO_BACKSLASH_ESCAPES", "/*!50000 `t` */ 'a\\' `t` 'b'"),
+    ("# shop.t\n \"shop\" . \"a\"\"b\"", "ANSI_QUOTES", "# shop.t\n `a\"b`"),
+])  # fmt: skip
+def test_a_mysql_name_is_known_in_every_spelling(text, mode, wanted):
+    assert Names("shop", mode).removed_from(text) == wanted
