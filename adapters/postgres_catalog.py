@@ -408,5 +408,5 @@ def _extension(name: str) -> NamedType:
 
 
 def scalar(connection: Any, query: str, parameters: list[Any] | dict[str, Any] | None = None) -> Any:
-    """The one value that a query returns."""
-    return next(iter(connection.execute(query, parameters).fetchone().values()))
+    """The one value that a query returns; in binary form, as which the server takes one statement and no second."""
+    return next(iter(connection.execute(query, parameters, binary=True).fetchone().values()))

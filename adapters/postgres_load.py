@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -158,8 +158,7 @@ class PostgresLoad:
             return
         self._complete = True
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
-        with self._swap.seen_first() if self._swap else nullcontext():
-            self._waiting = fill(self._connection, self._waiting)
+        self._waiting = fill(self._connection, self._waiting, self._swap.aimed if self._swap else str)
         for table in self._new:
             if table.primary_key:  # an index over all rows at once takes less time than one that grows with them
                 name, columns = POSTGRES.table_name(table), POSTGRES.quote_all(table.primary_key)

@@ -5,7 +5,7 @@ Names are spelled as the connection's search path lets them be: without their na
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -231,10 +231,15 @@ def create_early(connection: Any, objects: Iterable[DatabaseObject]) -> list[Dat
     return [found for found in objects if found not in early or found in failed]
 
 
-def fill(connection: Any, objects: Iterable[DatabaseObject]) -> list[DatabaseObject]:
-    """Compute what a trigger would have computed, before there are triggers; the objects that are left."""
+def fill(connection: Any, objects: Iterable[DatabaseObject], aimed: Callable[[str], str]) -> list[DatabaseObject]:
+    """Compute what a trigger would have computed, before there are triggers; the objects that are left.
+
+    Args:
+        aimed: the statement for the place in which the rows stand for now.
+    """
     objects = list(objects)
-    failed = attempt((o for o in objects if o.kind == "search column"), lambda o: _try(connection, o.statements))
+    columns = [found for found in objects if found.kind == "search column"]
+    failed = attempt(columns, lambda found: _try(connection, map(aimed, found.statements)))
     return [found for found in objects if found.kind != "search column" or found in failed]
 
 
@@ -250,7 +255,7 @@ def _try(connection: Any, statements: Iterable[str]) -> str | None:
     try:
         with connection.transaction():  # a savepoint
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(statement, binary=True)  # one statement, and no second that it might hide
     except (errors.LockNotAvailable, errors.DeadlockDetected):
         raise  # says nothing of the object: the whole exchange is tried again
     except Error as error:

@@ -52,6 +52,9 @@ class Swap:
             for schema in (name, f"{name}_old"):
                 self._run(f"CREATE SCHEMA {schema}")
         for row in self._tables:
+            if row["owner"] != row["me"]:  # to whom the new table can only be given where he may have one
+                self._run(f"GRANT CREATE, USAGE ON SCHEMA {self._staging[row['namespace']]} TO {row['owner']}")
+        for row in self._tables:
             options = ", ".join(f"{name}={POSTGRES.literal(value)}" for name, value in _options(row))
             self._run(
                 f"CREATE {'UNLOGGED ' * row['unlogged']}TABLE {self._new(row)} (LIKE {row['spelled']} "
@@ -61,16 +64,30 @@ class Swap:
             )
             for target in row["targets"] or ():
                 self._run(f"ALTER TABLE {self._new(row)} ALTER COLUMN {target}")
+        self._name_identities()
 
-    @contextmanager
-    def seen_first(self) -> Iterator[None]:
-        """Statements that name a table without its schema mean the new one."""
-        path = scalar(self._connection, "SELECT current_setting('search_path')")
-        staging = self._staging.get(scalar(self._connection, "SELECT current_schema()"))
-        if staging:
-            self._connection.execute("SELECT set_config('search_path', %s, true)", [f"{staging}, {path}"])
-        yield
-        self._connection.execute("SELECT set_config('search_path', %s, true)", [path])
+    def _name_identities(self) -> None:
+        """Call the sequences of identity columns as the old ones are called, while they stand apart from all others.
+
+        In two steps, since the names of one table's may be free only when another's are changed.
+        """
+        identities = [
+            (self._staging[row["namespace"]], identity["sequence"], identity["name"])
+            for row in self._tables
+            for identity in self._connection.execute(_IDENTITY_NAMES, [row["spelled"], self._new(row)]).fetchall()
+        ]
+        for number, (_, sequence, _) in enumerate(identities):
+            self._run(f"ALTER SEQUENCE {sequence} RENAME TO dbsynth_{number}")
+        for number, (staging, _, name) in enumerate(identities):
+            self._run(f"ALTER SEQUENCE {staging}.dbsynth_{number} RENAME TO {name}")
+
+    def aimed(self, update: str) -> str:
+        """An UPDATE, as the server spells it, of the new table where it names an old one."""
+        for row in self._tables:
+            start = f"UPDATE {row['called']} SET "
+            if update.startswith(start):
+                return f"UPDATE {self._new(row)} SET {update.removeprefix(start)}"
+        return update
 
     def complete(self) -> None:
         """Keys, indexes, references among the new tables, statistics: what takes time and disturbs nobody."""
@@ -149,8 +166,6 @@ class Swap:
                 self._run(f"GRANT {grant['privilege']} ON {new} TO {grant['grantee']}{grant['option']}")
         self._run(f"ALTER TABLE {row['spelled']} SET SCHEMA {staging}_old")
         self._run(f"ALTER TABLE {new} SET SCHEMA {namespace}")
-        for identity in self._connection.execute(_IDENTITY_NAMES, [self._old(row), row["spelled"]]).fetchall():
-            self._run(f"ALTER SEQUENCE {identity['sequence']} RENAME TO {identity['name']}")
 
     def _new(self, row: dict[str, Any]) -> str:
         return f"{self._staging[row['namespace']]}.{self._quoted(row['name'])}"
@@ -179,6 +194,7 @@ def _options(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 _RELATIONS = """
     SELECT c.oid, n.nspname AS namespace, c.relname AS name, format('%%I.%%I', n.nspname, c.relname) AS spelled,
+           c.oid::regclass::text AS called,
            quote_ident(pg_get_userbyid(c.relowner)) AS owner, quote_ident(current_user) AS me,
            c.relpersistence = 'u' AS unlogged, c.reloptions AS options, t.reloptions AS toast_options,
            quote_ident(s.spcname) AS tablespace, c.relacl IS NOT NULL AS has_acl,

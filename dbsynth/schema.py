@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -16,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .errors import SchemaError
+from .statements import defines_index, defines_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -354,19 +354,14 @@ class Schema:
         types = tuple(NamedType(**t) for t in data["types"])
         objects = tuple(DatabaseObject(**{**o, "statements": tuple(o["statements"])}) for o in data["objects"])
         schema = cls(data["dialect"], tuple(table(t) for t in data["tables"]), keys, types, objects)
-        definitions = [index.definition for t in schema.tables for index in t.indexes if index.definition]
-        for statement in (*definitions, *(kind.definition for kind in types)):
-            if not _DEFINES.match(statement):
-                raise SchemaError(f"{statement[:60]!r} defines neither a type nor an index")
+        for kind in types:
+            if not defines_type(kind.definition):
+                raise SchemaError(f"{kind.definition[:60]!r} defines no type")
+        for t in schema.tables:
+            for index in t.indexes:
+                if index.definition and not defines_index(index.definition, t.name, schema.dialect):
+                    raise SchemaError(f"{index.definition[:60]!r} defines no index of table {t.name!r}")
         return schema
-
-
-# What defines a type, an index or an exclusion in a schema's native words.
-_DEFINES = re.compile(
-    r"CREATE\s+(UNIQUE\s+)?(INDEX|FULLTEXT\s+INDEX|SPATIAL\s+INDEX|TYPE|DOMAIN|EXTENSION|SCHEMA)\s"
-    r"|ALTER\s+TABLE\s.*\sADD\s+CONSTRAINT\s",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def _find_cycle(names: Iterable[str], keys: list[ForeignKey]) -> list[ForeignKey]:

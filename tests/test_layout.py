@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module or folder of dbsynth imports from lower floors, and from nothing on its own.
 FLOORS = [
-    {"errors"},
+    {"errors", "statements"},
     {"schema", "config", "progress", "groups", "secrecy", "toml_lines"},
     {"columns", "diffusion", "keys", "relations", "workspace", "shop"},
     {"decisions", "encoded", "quality", "integrity", "reading", "evolution"},

@@ -23,6 +23,7 @@ from ..relations import with_virtual_keys
 from ..reports import Clock, FitReport, Report
 from ..schema import Schema
 from ..shop import build_shop
+from ..statements import is_part, place
 from ..workspace import Workspace
 from .completing import read_given
 from .evaluating import assess_and_show, refuse_poor
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from adapters import Adapter
 
 __all__ = ["clone", "demo", "fit", "generate", "inspect"]
-
-_CODE = frozenset({"function", "procedure", "aggregate"})
 
 
 def inspect(
@@ -171,12 +170,17 @@ def _without_code(schema: Schema, bundle: Path) -> Schema:
     """The schema of a bundle, which may be a stranger's, without what its SQL does by itself.
 
     Raises:
-        BundleError: its tables call functions.
+        BundleError: its tables call functions, or what it says are their parts is something else.
     """
-    called = [found.name for found in schema.objects if found.part_of_tables and found.kind in _CODE]
-    if called:
+    tables = {*schema.table_names, *(place(found.name) for found in schema.objects if found.kind == "partition")}
+    acting = [
+        f"{found.kind} {found.name}"
+        for found in schema.objects
+        if found.part_of_tables and not all(is_part(found.kind, statement, tables) for statement in found.statements)
+    ]
+    if acting:
         raise BundleError(
-            f"the tables of {bundle} call functions that it brings ({', '.join(called[:3])}); they would run in the "
+            f"the tables of {bundle} need SQL that it brings ({', '.join(acting[:3])}), which would run in the "
             "target with your rights: give --ddl native if you trust whoever made it"
         )
     return schema.tables_only

@@ -351,6 +351,22 @@ def test_an_ordinary_owner_may_replace(owned, role, sql, open_url):
     assert open_url(mine).identity == open_url(url).identity
 
 
+def test_tables_of_a_group_are_replaced_by_its_members(owned, role, sql, open_url):
+    """The login owns nothing; the role that it is a member of does."""
+    url, login = owned, f"{role}_login"
+    sql(url, f"CREATE ROLE {login} LOGIN IN ROLE {role}; GRANT CREATE ON DATABASE {urlsplit(url).path[1:]} TO {login}")
+    try:
+        sql(url, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; SET ROLE {role}; {FAMILY}")
+        target = open_url(url.replace(f"//{urlsplit(url).username}@", f"//{login}@"))
+        schema = target.read_schema()
+        with target.load(schema, Mode.REPLACE) as load:
+            write(load, schema, 1)
+        assert sql(url, WHOLE) == [(1, 1, 1, 2)]
+        assert sql(url, "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == [(role,)]
+    finally:
+        sql(url, f"DROP OWNED BY {login} CASCADE; DROP ROLE {login}")
+
+
 # A file of SQLite's
 
 def test_a_file_that_nobody_holds_is_exchanged_and_one_that_is_held_is_filled(
