@@ -104,6 +104,12 @@ class TestPrivacy:
         reason = "(needs real rows that training has not seen)"
         assert sentence.count(f"whether learned rows can be recognised {reason}") == 1
 
+    def test_what_one_way_of_asking_tells_is_not_unknown(self):
+        sentence = privacy(*SAFE, Item("dcr share", (), note="no evidence: too few unseen rows"))
+        assert "is right no more often than by chance" in sentence
+        assert "whether learned rows can be recognised" not in sentence
+        assert "not judged: whether rows lie closer to learned rows than to unseen ones (no evidence" in sentence
+
     def test_without_figures_it_says_so(self):
         assert privacy() == "Whether the synthetic data gives anybody away is not known."
         assert privacy(Item("copies", (), note="no rows")).endswith("not judged: whether rows are copies (no rows).")

@@ -166,7 +166,7 @@ _QUESTIONS = {
     "copies": "whether rows are copies",
     "quasi-identifier copies": "whether combinations of values are copied",
     "mia auc": "whether learned rows can be recognised",
-    "dcr share": "whether learned rows can be recognised",
+    "dcr share": "whether rows lie closer to learned rows than to unseen ones",
     "dcr": "how close rows come to real ones",
     "nndr": "how close rows come to real ones",
     "fabricated overlap": "whether invented values are real ones",
@@ -179,8 +179,11 @@ def _listed(words: Sequence[str]) -> str:
 
 def _not_judged(evaluation: Evaluation, unknown: Iterable[Item]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
-    for item in unknown:
-        reasons.setdefault(item.note.partition(";")[0], []).append(_QUESTIONS[item.measure])
+    unknown = {item.measure: item for item in unknown}
+    for measure, item in unknown.items():
+        # Two ways to ask one thing; where the attack had an answer, only the other way has none.
+        asked = "mia auc" if measure == "dcr share" and "mia auc" in unknown else measure
+        reasons.setdefault(item.note.partition(";")[0], []).append(_QUESTIONS[asked])
     for reason, questions in reasons.items():
         yield f"not judged: {', '.join(dict.fromkeys(questions))}" + (f" ({reason})" if reason else "")
     if kept := [table.name for table in evaluation.tables if table.kept]:

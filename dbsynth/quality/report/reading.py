@@ -28,7 +28,8 @@ READING = {
     "beta-recall": "Does every part of the real data have synthetic rows near it?",
     "copies": (
         "Synthetic rows that equal, in every column, rows of one real owner only. Some do by chance, as real rows "
-        "repeat one another; only more than that is a leak."
+        "repeat one another; only more than that is a leak, and is the first figure. A table's bar shows all of its "
+        "rows that equal a real one, the mark how many real rows do so among themselves."
     ),
     "quasi-identifier copies": (
         "The same for two or three columns by which an outsider might know somebody, such as a birth date and a "
@@ -37,7 +38,7 @@ READING = {
     "dcr": (
         "How far synthetic rows are from the closest real row, those five in a hundred that come closest, beside real "
         "rows that nobody learned from. The first figure is the worst table's share of their distance: well below 1, "
-        "rows were copied with a little noise."
+        "rows were copied with a little noise. The bars are the distances themselves, the marks those of real rows."
     ),
     "dcr share": (
         "Of all synthetic rows, how many are closer to rows that were learned than to as many real rows that were "
@@ -45,7 +46,8 @@ READING = {
     ),
     "nndr": (
         "How much closer the closest real row is than the second closest: rows made from one real row cling to it. The "
-        "first figure compares with real rows that nobody learned from: well below 1, synthetic rows cling more."
+        "first figure compares with real rows that nobody learned from: well below 1, synthetic rows cling more. The "
+        "bars are the two distances' ratios, the marks those of real rows."
     ),
     "mia auc": "An attacker has real rows and guesses which of them were learned: 0.5 is guessing, 1 is always right.",
     "rare values": (
