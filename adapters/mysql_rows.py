@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -64,7 +65,7 @@ class RowWriter:
             fields.append(name if form == "{}" else f"@v{i}")
             if form != "{}":
                 settings.append(f"{name} = {form.format(f'@v{i}')}")
-        with tempfile.TemporaryFile() as file:  # has no name that a kill could leave behind
+        with _nameless_file() as file:
             file.write(load_data_rows(batch))
             file.seek(0)
             written = self._run(
@@ -93,6 +94,13 @@ class RowWriter:
     def _run(self, statement: str | bytes) -> int:
         with self._connection.cursor() as cursor:
             return cursor.execute(statement)
+
+
+def _nameless_file() -> BinaryIO:
+    """A file that a kill cannot leave behind; in memory where the system has such, since kept rows are real ones."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("dbsynth"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _written_form(column: Column, type_: pa.DataType) -> str:
