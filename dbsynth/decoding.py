@@ -29,7 +29,7 @@ from .keys import DANGLING, KeyUse, column_codes, key_values, parent_rows, tuple
 from .model import CHILDREN_MARK, DEPTH_MARK, EMPTY_MARK, DatabaseModel, Numbering, TableModel, edge_name, unique_sets
 from .plan import Fate
 from .progress import QUIET, Progress
-from .schema import Column, ForeignKey, Kind, Table, arrow_type
+from .schema import Column, ForeignKey, Table, arrow_type
 
 __all__ = ["synthesise"]
 
@@ -354,9 +354,9 @@ def _number(
         within = [c for c in numbering.within if c in columns]  # others are filled later
         frame = pa.table({c: columns[c] for c in within}).to_pandas() if within and n else None
         if given is not None and given.num_rows:
-            kind = Kind.DATE if pa.types.is_date(types[name]) else Kind.INTEGER
-            numbers = number_on(numbering, to_numbers(given.column(name).combine_chunks(), kind), frame, n)
-            result[name] = Numbering(0, 1).at(numbers, types[name])
+            held = given.column(name).combine_chunks()
+            held = (held.cast(pa.int32()) if pa.types.is_date(held.type) else held).cast(pa.int64())
+            result[name] = Numbering(0, 1).at(number_on(numbering, held, frame, n), types[name])
         elif frame is not None:
             positions = frame.groupby(list(frame.columns), sort=False).cumcount().to_numpy()
             result[name] = numbering.at(positions, types[name])

@@ -105,12 +105,12 @@ def overlay(
 
 
 def number_on(
-    numbering: Numbering, given: np.ndarray, groups: pd.DataFrame | None, n: int
+    numbering: Numbering, given: pa.Array, groups: pd.DataFrame | None, n: int
 ) -> np.ndarray:
     """The whole numbers of a key column: after those of the given rows, in each group of the rest of the key.
 
     Args:
-        given: float64 ``(n_given,)``, the first rows' numbers, NaN where there is none.
+        given: int64 ``(n_given,)``, the first rows' numbers, null where there is none.
         groups: ``n`` rows, the columns in whose groups numbering starts anew; None: one number for the whole table.
 
     Returns:
@@ -118,11 +118,12 @@ def number_on(
     """
     which = np.zeros(n, np.int64) if groups is None else groups.groupby(list(groups), sort=False).ngroup().to_numpy()
     n_given, n_groups = len(given), int(which.max(initial=0)) + 1
-    held = np.isfinite(given)
-    last = np.full(n_groups, numbering.start - numbering.step, np.float64)
+    held = given.is_valid().to_numpy(zero_copy_only=False)
+    given = given.fill_null(0).to_numpy()
+    last = np.full(n_groups, numbering.start - numbering.step, np.int64)
     np.maximum.at(last, which[:n_given][held], given[held])
     position = pd.Series(which[n_given:]).groupby(which[n_given:]).cumcount().to_numpy() + 1
     numbers = np.zeros(n, np.int64)
-    numbers[:n_given] = np.where(held, given, 0)
-    numbers[n_given:] = last[which[n_given:]].astype(np.int64) + numbering.step * position
+    numbers[:n_given] = given
+    numbers[n_given:] = last[which[n_given:]] + numbering.step * position
     return numbers

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dbsynth import jobs
@@ -148,7 +149,8 @@ def test_rows_of_a_table_that_was_empty_when_it_was_learned(tmp_path: Path) -> N
 def test_numbers_go_on_after_those_that_are_there() -> None:
     """In each group after its largest, gaps or not; groups without one start anew."""
     groups = pd.DataFrame({"g": ["a", "a", "b", "a", "b", "c", "c"]})
-    numbers = number_on(Numbering(1, 1, ("g",)), np.array([1.0, 3.0, 7.0]), groups, 7)
+    numbers = number_on(Numbering(1, 1, ("g",)), pa.array([1, 3, 7]), groups, 7)
     assert numbers.tolist() == [1, 3, 7, 4, 8, 1, 2]
-    assert number_on(Numbering(5, 1), np.empty(0), None, 3).tolist() == [5, 6, 7]
-    assert number_on(Numbering(5, 2), np.array([20.0]), None, 3).tolist() == [20, 22, 24]
+    assert number_on(Numbering(5, 1), pa.array([], pa.int64()), None, 3).tolist() == [5, 6, 7]
+    assert number_on(Numbering(5, 2), pa.array([20]), None, 3).tolist() == [20, 22, 24]
+    assert number_on(Numbering(5, 1), pa.array([2**60 + 1, None]), None, 3).tolist()[::2] == [2**60 + 1, 2**60 + 2]
