@@ -132,6 +132,8 @@ def test_a_missing_driver_says_what_to_install(
 ) -> None:
     """Rather than a ModuleNotFoundError of Python's."""
     for name in [name for name in sys.modules if name.split(".")[0] == driver or name.startswith(f"adapters.{module}")]:
+        if name.startswith("adapters."):  # the package shall know the same module again afterwards
+            monkeypatch.setattr(name, sys.modules[name])
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, driver, None)
     assert "install" in refused(run, "inspect", f"{scheme}://127.0.0.1/shop", says="driver")
