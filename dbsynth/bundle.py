@@ -39,6 +39,7 @@ from .graph.pipeline import GraphModel
 from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
 from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Total
+from .latents.kinship import Kinship
 from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
@@ -52,15 +53,15 @@ _DAMAGE = (
     pa.ArrowException,
 )  # fmt: skip
 
-VERSION = 3
+VERSION = 4
 _LARGEST_JSON = 1 << 29  # bytes
 _SLACK = 1 << 20  # bytes that a small table may take more in memory than in its file
 _CLASSES = {
     c.__name__: c
     for c in (
         Augmentation, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge, EncodedDatabase, Fixed,
-        ForeignKey, Formula, GraphModel, Latent, Numbering, Numeric, Opened, Order, Part, Profile, Quantiles, Shapes,
-        Sketch, TableCodec, TableModel, Total,
+        ForeignKey, Formula, GraphModel, Kinship, Latent, Numbering, Numeric, Opened, Order, Part, Profile, Quantiles,
+        Shapes, Sketch, TableCodec, TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}

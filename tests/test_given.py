@@ -146,6 +146,25 @@ def test_rows_of_a_table_that_was_empty_when_it_was_learned(tmp_path: Path) -> N
     assert run(target, "SELECT * FROM visit") == run(source, "SELECT * FROM visit")
 
 
+def test_nothing_is_drawn_of_what_was_never_seen(tmp_path: Path) -> None:
+    """More rows of a table that was empty are refused, in the words of the user."""
+    empty, source = world(tmp_path / "empty.db"), world(tmp_path / "source.db", seed=1)
+    run(empty, "DELETE FROM visit")
+    jobs.fit(empty, tmp_path / "bundle", QUICK)
+    with pytest.raises(ConfigError, match=r"--rows visit=500: .*bundle had no rows of visit"):
+        jobs.complete(source, f"sqlite:///{tmp_path / 't.db'}", QUICK, rows=["visit=500"], bundle=tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_an_empty_database_is_cloned_empty(tmp_path: Path, engine: str) -> None:
+    """There is nothing to learn, and nothing to complain about."""
+    source, target = world(tmp_path / "source.db"), f"sqlite:///{tmp_path / 'target.db'}"
+    for table in ("visit", "person", "city"):
+        run(source, f"DELETE FROM {table}")
+    jobs.clone(source, target, QUICK.model_copy(update={"engine": engine}))
+    assert run(target, "SELECT count(*) FROM person") == [(0,)]
+
+
 def test_numbers_go_on_after_those_that_are_there() -> None:
     """In each group after its largest, gaps or not; groups without one start anew."""
     groups = pd.DataFrame({"g": ["a", "a", "b", "a", "b", "c", "c"]})

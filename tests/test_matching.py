@@ -82,7 +82,7 @@ def test_no_pair_twice(n_first: int, n_second: int, fullness: float, seed: int) 
     parents = [rng.integers(-1, n_first, n), rng.integers(-1, n_second, n)]
     nulls = [p < 0 for p in parents]
     labels = [rng.integers(0, 2, n_first), rng.integers(0, 2, n_second)]
-    hopeless = part_duplicates(parents, labels, [n_first, n_second], rng)
+    hopeless = part_duplicates(parents, labels, [np.zeros_like(of) for of in labels], rng)
     assert not hopeless.any()
     pairs = pairs_of(parents)
     assert len(set(pairs)) == len(pairs)
@@ -95,7 +95,7 @@ def test_parting_keeps_group_sizes() -> None:
     parents = [np.repeat(np.arange(40), 10), rng.permutation(np.repeat(np.arange(80), 5))]
     before = [np.bincount(p) for p in parents]
     labels = [np.arange(40) % 3, np.arange(80) % 3]
-    assert not part_duplicates(parents, labels, [40, 80], rng).any()
+    assert not part_duplicates(parents, labels, [np.zeros_like(of) for of in labels], rng).any()
     assert len(set(pairs_of(parents))) == 400
     for p, sizes in zip(parents, before, strict=True):
         np.testing.assert_array_equal(np.bincount(p), sizes)
@@ -104,7 +104,20 @@ def test_parting_keeps_group_sizes() -> None:
 def test_rows_beyond_all_pairs_are_hopeless() -> None:
     """Ten rows cannot have four different pairs; the six that repeat others are named."""
     parents = [np.zeros(10, np.int64), np.arange(10) % 4]
-    hopeless = part_duplicates(parents, [np.zeros(1, int), np.zeros(4, int)], [1, 4], np.random.default_rng(0))
+    alike = [np.zeros(1, int), np.zeros(4, int)]
+    hopeless = part_duplicates(parents, alike, alike, np.random.default_rng(0))
     rest = pairs_of([p[~hopeless] for p in parents])
     assert len(set(rest)) == len(rest)
     assert hopeless.sum() >= 6
+
+
+@given(st.integers(0, 1000))
+def test_parting_never_leaves_a_bound(seed: int) -> None:
+    """A row's parent is exchanged for one of the same group, or not at all."""
+    rng = np.random.default_rng(seed)
+    bound = [rng.integers(0, 3, 12), rng.integers(0, 3, 10)]
+    parents = [rng.integers(-1, 12, 40), rng.integers(-1, 10, 40)]
+    before = [np.append(groups, -1)[p] for groups, p in zip(bound, parents, strict=True)]
+    part_duplicates(parents, bound, bound, rng)
+    for groups, p, was in zip(bound, parents, before, strict=True):
+        np.testing.assert_array_equal(np.append(groups, -1)[p], was)

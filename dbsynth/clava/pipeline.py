@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..config import Settings
 from ..diffusion.rows import TrainingRows
 from ..diffusion.start import Start
 from ..encoded import EncodedDatabase, Generated
+from ..latents.kinship import Kinship, learn_kinships
 from ..latents.latent import Augmentation, Latent, forget_rows, learn_augmentation, learn_latents
 from ..latents.matching import asked_by_row
 from ..progress import QUIET, Progress
@@ -37,6 +38,7 @@ class ClavaModel:
         augmentations: by table, the columns that the labels of its edges add to it, if it has children.
         meetings: by child table with parents, the combinations of parents' labels that rows have, int64
             ``(n_tuples, n_edges)``, -1 for null, and how many rows have each.
+        kinships: which parents of a row have ancestors in common.
         denoisers: by table that has anything to draw.
         classifiers: by edge, for classifier guidance.
     """
@@ -47,6 +49,7 @@ class ClavaModel:
     latents: Mapping[str, Latent]
     augmentations: Mapping[str, Augmentation | None]
     meetings: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    kinships: Sequence[Kinship]
     denoisers: Mapping[str, nn.Module]
     classifiers: Mapping[str, nn.Module]
 
@@ -97,7 +100,7 @@ def fit(
     return ClavaModel(
         settings, database.shape, {t: len(c) for t, c in database.tables.items()},
         forget_rows(database, latents), augmentations, meetings,
-        denoisers, classifiers,
+        learn_kinships(database) if settings.meeting == "labels" else (), denoisers, classifiers,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from ..columns.ranks import spread_ranks
 from ..diffusion import make_noise
 from ..encoded import Edge
 from ..groups import fit_total
+from ..latents.kinship import are_kin, closest_kinship, draw_kin, exchangeable
 from ..latents.matching import asked_by_row, draw_tuples, match_places, match_rows, part_duplicates
 from .condition import Condition, edge_features, gather, row_features
 from .guidance import label_gradient
@@ -89,29 +90,47 @@ class Synthesis:
         n = len(wanted)
         self.parents |= {edge.name: np.full(n, -1, dtype=np.int64) for edge in edges}  # until they are drawn
         known = asked_by_row(edges, database.kept)
-        anchor = None
-        for j, edge in enumerate(edges):
+        anchor, met = None, []
+        for j in sorted(range(len(edges)), key=lambda j: not known[j]):  # who is asked for by name comes first
+            edge = edges[j]
             places = self._places(edge, wanted[:, j] >= 0)
             if len(edges) > 1 and settings.matching and settings.meeting == "values":
                 # Nulls are places, too: a row without this parent is matched like any other.
                 places = self.rng.permutation(np.r_[places, np.full(n - len(places), -1)])
                 self.parents[edge.name] = places
                 version = self._rows(table, n, [i == j for i in range(len(edges))])
-                anchor = version if anchor is None else anchor
-                match = np.arange(n) if j == 0 else match_rows(anchor, version, seed=int(self.rng.integers(2**31)))
+                if anchor is None:
+                    anchor, match = version, np.arange(n)
+                else:
+                    match = match_rows(anchor, version, seed=int(self.rng.integers(2**31)))
                 self.parents[edge.name] = places[match]
                 continue
             rows = np.flatnonzero(wanted[:, j] >= 0)
             parents = np.full(n, -1, dtype=np.int64)
             if settings.matching:
-                offered = places if known[j] else self.labels[edge.name][places]
-                parents[rows] = match_places(wanted[rows, j], places, offered, self.rng)
+                parents[rows] = self._match(edge, rows, wanted[rows, j], places, known[j], met)
             else:
                 parents[rows] = self.rng.permutation(places)
             self.parents[edge.name] = parents
+            met.append(edge.name)
         stay = self._part_duplicates(table)
         # A denoiser that hears all parents draws the rows anew; the classifier's versions stay, as in the paper.
         return anchor[stay] if anchor is not None and settings.guidance == "classifier" else None
+
+    def _match(
+        self, edge: Edge, rows: np.ndarray, wanted: np.ndarray, places: np.ndarray, by_row: bool, met: Sequence[str]
+    ) -> np.ndarray:
+        """The parents of these rows, by the label (or row) they ask for, and relatives of those they have."""
+        labels = np.arange(len(self.sizes[edge.name])) if by_row else self.labels[edge.name]
+        kinship = None if by_row else closest_kinship(self.model.kinships, edge.name, met)
+        if kinship is None:
+            return match_places(wanted, places, labels[places], self.rng)
+        other = kinship.other(edge.name)
+        asked = kinship.ancestors(other, self.parents[other][rows], self.parents)
+        ancestors = kinship.ancestors(edge.name, np.arange(len(labels)), self.parents)
+        return draw_kin(
+            kinship, wanted, asked, places, labels, ancestors, self.rng, one_to_one=edge.one_to_one
+        )
 
     def _places(self, edge: Edge, held: np.ndarray) -> np.ndarray:
         """The parent row of each place in the groups of an edge, as many as rows hold the key, int64."""
@@ -124,15 +143,18 @@ class Synthesis:
     def _part_duplicates(self, table: str) -> np.ndarray:
         """Part rows that must not share all their parents; what cannot be parted is dropped. Row numbers that stay."""
         edges = self.model.database.edges_of(table)
-        stay = np.arange(len(self.parents[edges[0].name]))
+        stay = np.flatnonzero(are_kin(self.model.kinships, edges, self.parents))
+        for edge in edges:
+            self.parents[edge.name] = self.parents[edge.name][stay]
         for names in self.model.database.distinct:
             chosen = [e for e in edges if e.name in names]
             if len(chosen) < 2 or len(chosen) < len(names):
                 continue
             parents = [self.parents[e.name].copy() for e in chosen]
-            hopeless = part_duplicates(
-                parents, [self.labels[e.name] for e in chosen], [len(self.labels[e.name]) for e in chosen], self.rng
-            )
+            alike, bound = zip(*(
+                exchangeable(self.model.kinships, e.name, self.labels[e.name], self.parents) for e in chosen
+            ), strict=True)  # fmt: skip
+            hopeless = part_duplicates(parents, alike, bound, self.rng)
             for edge, rows in zip(chosen, parents, strict=True):
                 self.parents[edge.name] = rows
             stay = stay[~hopeless]

@@ -31,6 +31,7 @@ __all__ = ["at_middles", "cells_of", "place_given", "ranks_against"]
 
 _FEWEST = 30  # given rows from which it is told what is commoner among them
 _EVIDENCE = 20.0  # rows that all rows together count for, in telling given ones from drawn ones
+_OF_PARENTS = 0.5  # what a parent's values count for, against one value of the row
 _INDICATORS = 8  # categories of a nominal variable by which rows are compared
 
 
@@ -88,7 +89,8 @@ def _most_like(
 ) -> np.ndarray:  # fmt: skip
     """For each given row a drawn one that is like it, int64 ``(n_given,)``.
 
-    Alike are rows whose own values are, their numbers of given children, and these children's mean values.
+    Alike are rows whose own values are, their parents' values, their numbers of given children, and these children's
+    mean values.
     """
     n, n_given = structure.n_rows[table], given.count(table)
     if not n:  # learned from no rows
@@ -107,6 +109,10 @@ def _most_like(
             if edge.child in values:
                 known.append(_known_means(ours[edge.child], given.parents[edge.name], n_given))
                 drawn.append(_known_means(values[edge.child], structure.parents[edge.name], n))
+    for edge in database.edges_of(table):
+        standing = {t: database.tables[t].middles for t in database.kept}
+        known.append(_of_parents((standing | dict(ours))[edge.parent], given.parents[edge.name]))
+        drawn.append(_of_parents((standing | dict(values))[edge.parent], structure.parents[edge.name]))
     first, second = (np.concatenate(side, axis=1).astype(np.float32) for side in (known, drawn))
     first = np.where(np.isnan(first), second.mean(axis=0), first)
     # A systematic sample, as large as what is given: the matching is one to one, so that nobody's place is favoured.
@@ -142,6 +148,11 @@ def _indicators(codes: Codes, z: np.ndarray) -> list[np.ndarray]:
             category = np.searchsorted(cuts[:-1], ndtr(np.nan_to_num(z[:, j])), "right")
             found.append(np.where(np.isnan(z[:, j])[:, None], np.nan, category[:, None] == commonest))
     return found
+
+
+def _of_parents(z: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """The parents' values, 0 for null keys; all of them together count for less than one of a row's own."""
+    return np.append(z, np.zeros((1, z.shape[1])), axis=0)[parents] * (_OF_PARENTS / max(z.shape[1], 1) ** 0.5)
 
 
 def _known_means(z: np.ndarray, parents: np.ndarray, n_parents: int) -> np.ndarray:

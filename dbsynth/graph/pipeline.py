@@ -19,6 +19,7 @@ from ..config import Settings
 from ..diffusion import make_noise
 from ..diffusion.start import Start
 from ..encoded import EncodedDatabase, Generated, Given
+from ..latents.kinship import Kinship, learn_kinships
 from ..latents.latent import Latent, forget_rows, learn_latents
 from ..progress import QUIET, Progress
 from .denoiser import GraphDenoiser
@@ -43,6 +44,7 @@ class GraphModel:
         latents: by edge; labels and sizes of real parents are there for kept parents only.
         shapes: by table.
         distinct: sets of edges of which no two rows of a child share all parents.
+        kinships: which parents of a row have ancestors in common.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class GraphModel:
     latents: Mapping[str, Latent]
     shapes: Mapping[str, Shapes]
     distinct: Sequence[frozenset[str]]
+    kinships: Sequence[Kinship]
     network: GraphDenoiser
 
 
@@ -83,7 +86,8 @@ def fit(
     return GraphModel(
         settings, database.shape, dict(structure.n_rows),
         forget_rows(database, latents),
-        learn_shapes(database, latents, joint=joint), unique_sets_of_edges(database), network,
+        learn_shapes(database, latents, joint=joint), unique_sets_of_edges(database),
+        learn_kinships(database) if joint else (), network,
     )  # fmt: skip
 
 
@@ -123,14 +127,15 @@ def _generate_around(given: Given, drawing: _Drawing, n_rows: Mapping[str, int])
     whole = all((known.high - known.low < 1).all() for known in given.known.values())
     like_real = {t: at_middles(tables[t], spread_ranks(z, rng)) for t, z in scale.items()}
     guesses: dict[str, np.ndarray] = {}
-    for _ in range(1 if whole else _ROUNDS):  # what was drawn for missing cells says more of a place than nothing does
+    for left in reversed(range(1 if whole else _ROUNDS)):
         with drawing.progress.stage("placing given rows"):
             placed = place_given(model.database, model.latents, pool, like_real, given, rng, guesses)
         structure = drawing.structure(given.n_rows, placed)
         cells = {
             t: cells_of(known, tables[t], structure.n_rows[t], rng, drawing.device) for t, known in given.known.items()
         }
-        around = drawing.values(structure, cells, "drawing around given rows")
+        # What was drawn for missing cells says more of a place than nothing does; until then labels would mislead.
+        around = drawing.values(structure, cells, "drawing around given rows", labelled=not left)
         ranks = {t: ranks_against(around[t], scale[t], given.known.get(t), tables[t]) for t in around}
         guesses = {t: at_middles(tables[t], ranks[t]) for t in given.known}
     return Generated(ranks, structure.parents)
@@ -156,13 +161,16 @@ class _Drawing:
         with self.progress.stage(f"structure{self.words}"):
             return draw_structure(
                 model.database, model.shapes, model.latents, model.distinct, n_rows, self.rng,
-                joint=model.settings.structure == "shapes", placed=placed,
+                joint=model.settings.structure == "shapes", kinships=model.kinships, placed=placed,
             )  # fmt: skip
 
-    def values(self, structure: Drawn, cells: Mapping[str, Cells], stage: str) -> dict[str, np.ndarray]:
+    def values(
+        self, structure: Drawn, cells: Mapping[str, Cells], stage: str, *, labelled: bool = True
+    ) -> dict[str, np.ndarray]:
         """By table that is not kept its values, float32 ``(n_rows, n_variables)``, about standard normal."""
         model, kept = self.model, self.model.database.kept
         graph = row_graph(model.database, model.latents, structure, self.device)
+        graph = graph if labelled else graph.unlabelled
         clean = {t: torch.from_numpy(normal(model.database.tables[t].draw(self.rng))).to(self.device) for t in kept}
         noise, network = make_noise(model.settings), model.network.to(self.device)
         total = model.settings.n_steps * sum(structure.n_rows[table] for table in network.drawn)

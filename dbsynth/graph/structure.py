@@ -21,6 +21,7 @@ from scipy.special import ndtr
 
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, draw_group_sizes, fit_total, repeated_rows, size_bounds
+from ..latents.kinship import Kinship, are_kin, closest_kinship, draw_kin, exchangeable
 from ..latents.latent import Latent
 from ..latents.matching import asked_by_row, deal_places, match_places, part_duplicates
 
@@ -281,6 +282,7 @@ def draw_structure(
     rng: np.random.Generator,
     *,
     joint: bool = True,
+    kinships: Sequence[Kinship] = (),
     placed: Mapping[str, Placed] = MappingProxyType({}),
 ) -> Drawn:
     """Draw a structure, parents before their children.
@@ -292,19 +294,23 @@ def draw_structure(
         n_rows: rows to draw by table; a few less where rows cannot be told apart. Of tables that are not named, as many
             as the groups of their parents hold.
         joint: as the shapes were learned.
+        kinships: which parents of a row have ancestors in common.
         placed: by table, its first rows.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
     for table in database.tables:
         there = placed.get(table, Placed(0, {}, {}, {}))
-        _draw_table(drawn, database, shapes.get(table), latents, distinct, table, rng, joint, there, bool(placed))
+        _draw_table(
+            drawn, database, shapes.get(table), latents, distinct, table, rng, joint, kinships, there, bool(placed)
+        )
     sizes = {e.name: count_sizes(drawn.parents[e.name], drawn.n_rows[e.parent]) for e in database.edges}
     return replace(drawn, sizes=sizes)
 
 
 def _draw_table(
     drawn: Drawn, database: EncodedDatabase, shapes: Shapes | None, latents: Mapping[str, Latent],
-    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool, there: Placed, around: bool,
+    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool, kinships: Sequence[Kinship],
+    there: Placed, around: bool,
 ) -> None:  # fmt: skip
     """Add one table to the structure.
 
@@ -332,11 +338,13 @@ def _draw_table(
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] - taken :])
     by_row = _asked_by_row(edges, database, joint)
     for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
-        met = [e.name for e in edges if e.name in drawn.parents and {e.name, edges[j].name} in distinct]
-        partners = drawn.parents[met[0]][there.n :] if met else None
-        new = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, left[edges[j].name], rng)
+        met = [e.name for e in edges if e.name in drawn.parents]
+        apart = [name for name in met if {name, edges[j].name} in distinct]
+        partners = drawn.parents[apart[0]][there.n :] if apart else None
+        kinship = None if by_row[j] else closest_kinship(kinships, edges[j].name, met)
+        new = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, left[edges[j].name], rng, kinship, there.n)
         drawn.parents[edges[j].name] = np.concatenate([there.parents.get(edges[j].name, new[:0]), new])
-    stay = _part(drawn, edges, distinct, there.n, rng)
+    stay = _part(drawn, edges, distinct, kinships, there.n, rng) & are_kin(kinships, edges, drawn.parents)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
             stay[repeated_rows([np.where(stay, drawn.parents[name], -1) for name in names])] = False
@@ -400,7 +408,7 @@ def _weights(
 
 def _meet(
     drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, partners: np.ndarray | None, left: np.ndarray,
-    rng: np.random.Generator,
+    rng: np.random.Generator, kinship: Kinship | None, n_placed: int,
 ) -> np.ndarray:  # fmt: skip
     """The parent of each row, by the label (or row) it asks for; as many places at each parent as are left."""
     rows = np.flatnonzero(asked >= 0)
@@ -409,22 +417,36 @@ def _meet(
     free = np.flatnonzero(left >= drawn.sizes[edge.name].clip(max=1)) if edge.one_to_one else np.arange(len(left))
     sizes = fit_total(left[free], len(rows), rng, largest=1 if edge.one_to_one else None)
     places = np.repeat(free, sizes)
-    offered = places if by_row else drawn.labels[edge.name][places]
-    parents[rows] = match_places(asked[rows], places, offered, rng)
-    return parents if partners is None else deal_places(asked, parents, partners, rng)
+    labels = np.arange(len(left)) if by_row else drawn.labels[edge.name]
+    if kinship is None:
+        parents[rows] = match_places(asked[rows], places, labels[places], rng)
+        return parents if partners is None else deal_places(asked, parents, partners, rng)
+    other = drawn.parents[kinship.other(edge.name)][n_placed:][rows]
+    of_other = kinship.ancestors(kinship.other(edge.name), other, drawn.parents)
+    ancestors = kinship.ancestors(edge.name, np.arange(len(left)), drawn.parents)
+    parents[rows] = draw_kin(
+        kinship, asked[rows], of_other, places, labels, ancestors, rng, one_to_one=edge.one_to_one
+    )
+    if partners is None:
+        return parents
+    alike = np.full(len(asked), -1, dtype=np.int64)
+    alike[rows] = asked[rows] * (ancestors.max(initial=0) + 2) + ancestors[parents[rows]] + 1
+    return deal_places(alike, parents, partners, rng)
 
 
 def _part(
-    drawn: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], n_placed: int, rng: np.random.Generator
-) -> np.ndarray:
+    drawn: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], kinships: Sequence[Kinship],
+    n_placed: int, rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
     """Part rows that must not share all their parents, but for the first; which rows can stay, bool ``(n,)``."""
     stay = np.ones(len(drawn.parents[edges[0].name]) if edges else 0, dtype=bool)
     for names in distinct:
         chosen = [edge for edge in edges if edge.name in names]
         if len(chosen) < 2 or len(chosen) < len(names):
             continue
+        alike, bound = zip(*(
+            exchangeable(kinships, edge.name, drawn.labels[edge.name], drawn.parents) for edge in chosen
+        ), strict=True)  # fmt: skip
         parents = [drawn.parents[edge.name] for edge in chosen]
-        labels = [drawn.labels[edge.name] for edge in chosen]
-        n_parents = [drawn.n_rows[edge.parent] for edge in chosen]
-        stay &= ~part_duplicates(parents, labels, n_parents, rng, np.arange(len(stay)) >= n_placed)
+        stay &= ~part_duplicates(parents, alike, bound, rng, np.arange(len(stay)) >= n_placed)
     return stay

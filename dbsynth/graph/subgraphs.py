@@ -6,7 +6,7 @@ Neighbours are looked up for a few rows at a time, never for the whole database.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -75,21 +75,28 @@ class RowGraph:
         labels: by table int32 ``(n_rows, n_edges)``: the label of each edge's group, of the row's own children first,
             then of the groups it belongs to; each edge's labels numbered after those of the one before.
         sizes: by table float32 ``(n_rows, n_edges)``: the sizes of these groups, log(1 + s) on a scale of about 1.
+        unknown: by table int32 ``(n_edges,)``, what stands for a label that nobody knows.
     """
 
     n_rows: Mapping[str, int]
     neighbours: Mapping[str, Neighbours]
     labels: Mapping[str, Tensor]
     sizes: Mapping[str, Tensor]
+    unknown: Mapping[str, Tensor]
+
+    @property
+    def unlabelled(self) -> RowGraph:
+        """The graph with no label known."""
+        return replace(self, labels={t: self.unknown[t].expand(n, -1) for t, n in self.n_rows.items()})
 
 
 def label_offsets(database: EncodedDatabase, latents: Mapping[str, Latent], table: str) -> list[int]:
     """Where each edge's labels begin in the table's common numbering, and last their number.
 
-    A group has one of its edge's labels, the one after for no children, or the next for a null key.
+    A group has one of its edge's labels, the one after for no children, the next for a null key, or the last: unknown.
     """
     edges = [*database.edges_to(table), *database.edges_of(table)]
-    return [0, *np.cumsum([latents[edge.name].n_labels + 2 for edge in edges]).tolist()]
+    return [0, *np.cumsum([latents[edge.name].n_labels + 3 for edge in edges]).tolist()]
 
 
 def row_graph(
@@ -104,7 +111,7 @@ def row_graph(
         edge.name: Neighbours.of(structure.parents[edge.name], structure.n_rows[edge.parent], device)
         for edge in database.edges
     }
-    labels, sizes = {}, {}
+    labels, sizes, unknown = {}, {}, {}
     for table in database.tables:
         of_row, log_sizes = [], []
         offsets = label_offsets(database, latents, table)
@@ -116,10 +123,11 @@ def row_graph(
             of_row.append(label[group] + offsets[len(of_row)])
             log_sizes.append(size[group])
         n = structure.n_rows[table]
+        unknown[table] = torch.tensor(offsets[1:], dtype=torch.int32, device=device) - 1
         labels[table] = torch.from_numpy(
             (np.stack(of_row, 1) if of_row else np.empty((n, 0))).astype(np.int32)
         ).to(device)
         sizes[table] = torch.from_numpy(
             (np.stack(log_sizes, 1) if log_sizes else np.empty((n, 0))).astype(np.float32)
         ).to(device)
-    return RowGraph(structure.n_rows, neighbours, labels, sizes)
+    return RowGraph(structure.n_rows, neighbours, labels, sizes, unknown)

@@ -21,6 +21,7 @@ from .subgraphs import RowGraph, label_offsets
 
 __all__ = ["NETWORK", "new_network", "table_specs", "train_graph"]
 
+_UNLABELLED = 0.1  # share of steps that hear no labels, so that rows can be drawn whose labels nobody knows
 NETWORK = "all"  # the name of the one network, of all tables
 
 
@@ -70,13 +71,17 @@ def train_graph(
 ) -> GraphDenoiser:
     """The denoiser of all tables together."""
     network = new_network(database, latents, settings)
-    device, noise = settings.device, make_noise(settings)
+    if not any(graph.n_rows[table] for table in network.drawn):
+        return network  # which nobody will ask
+    device, noise, unlabelled = settings.device, make_noise(settings), graph.unlabelled
     rows = {name: TrainingRows.of(codes.low, codes.high, device) for name, codes in database.tables.items()}
 
     def normal_like(y: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(y.shape, generator=generator).to(device)  # the same numbers on every device
 
     def loss(network: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
+        heard = unlabelled if torch.rand((), generator=generator) < _UNLABELLED else graph
+
         def values(table: str, chosen: Tensor, level: Tensor) -> Tensor:
             y = rows[table].draw(chosen, generator)
             return y if table in database.kept else noise.add(y, level, normal_like(y, generator))
@@ -89,7 +94,7 @@ def train_graph(
             level = noise.draw_levels(len(y), generator).to(device)
             eps = normal_like(y, generator)
             x = noise.add(y, level, eps)
-            said = network(graph, table, chosen, x, level, noise, values, generator)
+            said = network(heard, table, chosen, x, level, noise, values, generator)
             total = total + ((said - noise.target(y, x, level, eps)) ** 2).mean()
         return total
 

@@ -89,6 +89,9 @@ def complete(
         for name, n in given.n_rows.items():
             if n < given.count(name):
                 raise ConfigError(f"--rows {name}={n}: the table has {given.count(name)} rows, and none is taken away")
+            if n > given.count(name) and not model.rows[name]:
+                where = "the source" if bundle is None else str(bundle)
+                raise ConfigError(f"--rows {name}={n}: {where} had no rows of {name} to learn new ones from")
         counts = {name: table.num_rows for name, table in tables.items()}
         report, whole = write_target(model, counts, target, settings, replace, progress, clock, given)
         for name, columns in given.fill.items():

@@ -172,18 +172,18 @@ def _match_leftovers(
 
 
 def part_duplicates(
-    parents: list[np.ndarray], labels: Sequence[np.ndarray], n_parents: Sequence[int], rng: np.random.Generator,
+    parents: list[np.ndarray], alike: Sequence[np.ndarray], bound: Sequence[np.ndarray], rng: np.random.Generator,
     may_move: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Change as few parents as needed so that no two rows have all of them in common.
 
-    A row that repeats another swaps its last parent with a random row, first one whose parent has the same label; group
-    sizes stay as they are. What no swap can part takes a random parent instead.
+    A row that repeats another swaps its last parent with a random row, first one whose parent is like it; group sizes
+    stay as they are. What no swap can part takes a random parent instead.
 
     Args:
         parents: per edge the parent of each row, int64 ``(n,)``; changed in place. Rows with a null (-1) repeat nobody.
-        labels: per edge the label of each parent row.
-        n_parents: per edge the number of parent rows.
+        alike: per edge the group of each parent row, int64 ``(n_parents,)``: those that are best exchanged.
+        bound: likewise, groups that no exchange may leave; all of one where any parent will do.
         may_move: bool ``(n,)``, rows that may be changed, after all that may not; None: all.
 
     Returns:
@@ -200,26 +200,25 @@ def part_duplicates(
             return np.zeros(len(held), dtype=bool)
         edge = len(parents) - 1 - attempt % len(parents)
         if attempt < _SWAP_ROUNDS // 2:
-            _swap(parents[edge], repeated, held, labels[edge] if attempt < _SWAP_ROUNDS // 4 else None, rng)
+            groups = alike[edge] if attempt < _SWAP_ROUNDS // 4 else bound[edge]
+            others = rng.permutation(np.flatnonzero(held))
+            partners = others[_some_of(groups[parents[edge][repeated]], groups[parents[edge][others]], rng)]
+            _swap(parents[edge], repeated, partners)
         else:
-            parents[edge][repeated] = rng.integers(n_parents[edge], size=len(repeated))
+            parents[edge][repeated] = _some_of(bound[edge][parents[edge][repeated]], bound[edge], rng)
     hopeless = np.zeros(len(held), dtype=bool)
     hopeless[repeated_rows(parents)] = True
     return hopeless
 
 
-def _swap(parents: np.ndarray, repeated: np.ndarray, held: np.ndarray, labels: np.ndarray | None,
-          rng: np.random.Generator) -> None:  # fmt: skip
-    """Exchange the parents of these rows with those of random others, of the same label if labels are given."""
-    others = rng.permutation(np.flatnonzero(held))
-    if labels is not None:
-        # A rotation within each label gives every repeated row a partner among its like.
-        of_row = labels[parents[others]]
-        others = others[np.argsort(of_row, kind="stable")]
-        start = np.searchsorted(np.sort(of_row), labels[parents[repeated]], "left")
-        stop = np.searchsorted(np.sort(of_row), labels[parents[repeated]], "right")
-        partners = others[start + rng.integers(0, np.maximum(stop - start, 1))]
-    else:
-        partners = others[rng.integers(len(others), size=len(repeated))]
-    for row, partner in zip(repeated.tolist(), partners.tolist(), strict=True):
+def _some_of(wanted: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For each wanted group a random member of it, int64 ``(n,)``; every one has some."""
+    order = np.argsort(groups, kind="stable")
+    start, stop = (np.searchsorted(groups[order], wanted, side) for side in ("left", "right"))
+    return order[start + rng.integers(0, np.maximum(stop - start, 1))]
+
+
+def _swap(parents: np.ndarray, rows: np.ndarray, partners: np.ndarray) -> None:
+    """Exchange the parents of these rows, one after the other."""
+    for row, partner in zip(rows.tolist(), partners.tolist(), strict=True):
         parents[row], parents[partner] = parents[partner], parents[row]

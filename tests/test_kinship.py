@@ -1,0 +1,139 @@
+"""Rows whose parents have an ancestor in common: learned from the keys alone, and kept by every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbsynth.clava import pipeline as clava
+from dbsynth.config import Settings
+from dbsynth.encoded import Edge, EncodedDatabase
+from dbsynth.graph import pipeline as graph
+from dbsynth.latents.kinship import Kinship, draw_kin, learn_kinships
+
+from toys import check_whole, codes_of
+
+QUICK = {"iterations": 20, "n_steps": 4, "n_clusters": 4, "layers": (32, 32), "batch_size": 256}
+ENGINES = {"clava": clava, "graph": graph}
+
+
+def tenants(
+    share: float, *, seed: int = 0, kept: frozenset[str] = frozenset(), one_to_one: bool = False
+) -> EncodedDatabase:
+    """tenant <- customer, tenant <- shop, and orders of a customer in a shop of its tenant, or of any."""
+    rng = np.random.default_rng(seed)
+    n_tenants, n_customers, n_shops = 12, 300, 60
+    n = 250 if one_to_one else 900
+    of_customer = np.r_[np.arange(n_tenants), rng.integers(0, n_tenants, n_customers - n_tenants)]
+    of_shop = np.r_[np.arange(n_tenants), rng.integers(0, n_tenants, n_shops - n_tenants)]
+    customer = rng.permutation(n_customers)[:n] if one_to_one else rng.integers(0, n_customers, n)
+    shop = rng.integers(0, n_shops, n)
+    own = np.array([rng.choice(np.flatnonzero(of_shop == t)) for t in of_customer[customer]])
+    return EncodedDatabase(
+        {
+            "tenant": codes_of(rng.normal(size=n_tenants)),
+            "customer": codes_of(rng.normal(size=n_customers)),
+            "shop": codes_of(rng.normal(size=n_shops)),
+            "order": codes_of(rng.normal(size=n)),
+        },
+        [
+            Edge("customer.tenant", "customer", "tenant", of_customer),
+            Edge("shop.tenant", "shop", "tenant", of_shop),
+            Edge("order.shop", "order", "shop", np.where(rng.random(n) < share, own, shop)),
+            Edge("order.customer", "order", "customer", customer, one_to_one),
+        ],
+        kept,
+    )
+
+
+def share_of(parents: Mapping[str, np.ndarray]) -> float:
+    """The orders whose customer and shop belong to the same tenant."""
+    of_customer = parents["customer.tenant"][parents["order.customer"]]
+    return float((of_customer == parents["shop.tenant"][parents["order.shop"]]).mean())
+
+
+def real(database: EncodedDatabase) -> dict[str, np.ndarray]:
+    return {edge.name: edge.rows for edge in database.edges}
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+@pytest.mark.parametrize("kept", [frozenset(), frozenset({"tenant"}), frozenset({"tenant", "shop"})])
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_parents_of_a_row_are_relatives_as_often_as_real_ones(engine: str, kept: frozenset[str], share: float) -> None:
+    """Without exception where there is none; tables keep their rows."""
+    database = tenants(share, kept=kept)
+    model = ENGINES[engine].fit(database, Settings(engine=engine, **QUICK))
+    for scale in (1.0, 3.0):
+        made = ENGINES[engine].generate(model, seed=1, scale=scale)
+        check_whole(database, made, scale)
+        found, wanted = share_of(made.parents), share_of(real(database))
+        assert found == 1 if share == 1 else found == pytest.approx(wanted, abs=0.12)
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_a_short_cut_leads_to_the_same_row(engine: str) -> None:
+    """An invoice names its order's customer once more."""
+    rng = np.random.default_rng(0)
+    of_order = rng.integers(0, 50, 200)
+    of_invoice = rng.integers(0, 200, 400)
+    database = EncodedDatabase(
+        {t: codes_of(rng.normal(size=n)) for t, n in (("customer", 50), ("order", 200), ("invoice", 400))},
+        [
+            Edge("order.customer", "order", "customer", of_order),
+            Edge("invoice.customer", "invoice", "customer", of_order[of_invoice]),
+            Edge("invoice.order", "invoice", "order", np.where(rng.random(400) < 0.1, -1, of_invoice)),
+        ],
+    )
+    made = ENGINES[engine].generate(ENGINES[engine].fit(database, Settings(engine=engine, **QUICK)), seed=2)
+    check_whole(database, made)
+    order = made.parents["invoice.order"]
+    held = order >= 0
+    assert (made.parents["order.customer"][order[held]] == made.parents["invoice.customer"][held]).all()
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_one_order_for_each_customer(engine: str) -> None:
+    """A key that no two rows share stays one."""
+    database = tenants(1.0, one_to_one=True)
+    made = ENGINES[engine].generate(ENGINES[engine].fit(database, Settings(engine=engine, **QUICK)), seed=0)
+    assert share_of(made.parents) == 1
+    assert np.bincount(made.parents["order.customer"]).max() == 1
+    assert len(made.parents["order.customer"]) > 200
+
+
+def test_what_chance_brings_is_no_kinship() -> None:
+    """Two parents that meet at random are relatives now and then."""
+    assert learn_kinships(tenants(0.0)) == ()
+
+
+def test_the_share_and_the_ways() -> None:
+    (found,) = learn_kinships(tenants(0.7))
+    assert set(found.edges) == {"order.customer", "order.shop"}
+    assert set(found.paths) == {("customer.tenant",), ("shop.tenant",)}
+    assert found.share == pytest.approx(0.7, abs=0.05)
+    assert found.chance == pytest.approx(1 / 12, abs=0.05)
+    assert not found.always
+
+
+@given(st.integers(0, 10_000), st.booleans(), st.booleans())
+def test_everybody_finds_a_parent(seed: int, always: bool, one_to_one: bool) -> None:
+    """Places are dealt out, each once; without exceptions they move to where they are asked for."""
+    rng = np.random.default_rng(seed)
+    n_parents, n = 30, int(rng.integers(0, 30 if one_to_one else 80))
+    ancestors, labels = rng.integers(-1, 5, n_parents), rng.integers(0, 3, n_parents)
+    places = rng.permutation(n_parents)[:n] if one_to_one else rng.integers(0, n_parents, n)
+    asked, wanted = rng.integers(-1, 6, n), rng.integers(0, 3, n)
+    kinship = Kinship(("a", "b"), (("c",), ("d",)), 1.0 if always else 0.6, 0.2)
+    parents = draw_kin(kinship, wanted, asked, places, labels, ancestors, rng, one_to_one=one_to_one)
+    if not always:
+        np.testing.assert_array_equal(np.sort(parents), np.sort(places))
+        return
+    if one_to_one:
+        assert np.bincount(parents, minlength=1).max() <= 1
+    else:
+        there = np.isin(asked, ancestors) & (asked >= 0)
+        np.testing.assert_array_equal(ancestors[parents[there]], asked[there])
