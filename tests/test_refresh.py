@@ -432,11 +432,14 @@ class TestCommandLine:
         assert cli._run(["refresh", job, "--quiet"]) == 0
         change(tmp_path, "ALTER TABLE customer ADD COLUMN email TEXT")
         assert cli._run(["plan", job]) == 0
-        assert "never copied" in capsys.readouterr().out
+        assert capsys.readouterr().out.count("never copied") == 1
         assert cli._run(["plan", job, "--strict"]) == 3
         change(tmp_path, "ALTER TABLE customer DROP COLUMN age")
         assert cli._run(["plan", job, "--json"]) == 3
         capsys.readouterr()
+        assert cli._run(["plan", job]) == 3
+        out = capsys.readouterr().out
+        assert (out.count("column customer.age is gone"), out.count("--refit")) == (1, 1)
         assert cli._run(["refresh", job]) == 3
         assert "column customer.age is gone" in capsys.readouterr().err
         assert cli._run(["refresh", job, "--deadline", "x"]) == 1
@@ -444,3 +447,14 @@ class TestCommandLine:
             make_job("seed = -1\n")
         assert cli._run(["plan", job]) == 1
         assert "job.toml:7: seed" in capsys.readouterr().err
+
+    def test_a_target_that_does_not_fit_is_an_obstacle(
+        self, make_job: MakeJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As it is to `inspect`: status 3, with what stands in the way."""
+        job = make_job()
+        run_sql(job.target, "CREATE TABLE city (id INTEGER PRIMARY KEY)")
+        assert cli._run(["plan", str(tmp_path / "job.toml")]) == 3
+        assert "has no column 'label'" in capsys.readouterr().out.partition("What stands in the way")[2]
+        assert cli._run(["inspect", job.source, "--target", job.target]) == 3
+        assert "has no column 'label'" in capsys.readouterr().out.partition("What stands in the way")[2]
