@@ -448,6 +448,24 @@ class TestCommandLine:
         assert cli._run(["plan", job]) == 1
         assert "job.toml:7: seed" in capsys.readouterr().err
 
+    def test_what_the_database_does_not_have_is_named_with_its_line(
+        self, make_job: MakeJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As every other mistake in the file: one line each, in their order."""
+        job = tmp_path / "job.toml"
+        decided = "[tables.visits]\n[tables.customer.columns]\nag = 'null'\nid = 'null'\n"
+        make_job("keep = [\n  'city',\n  'cty',\n]\n" + decided)
+        assert cli._run(["plan", str(job)]) == 1
+        said = [line.partition("job.toml:")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()]
+        assert said == [
+            "9: keep names table 'cty'", "11: there is no table 'visits' to decide about",
+            "13: table 'customer' has no column 'ag' to decide about",
+            "14: column 'id' of table 'customer' cannot be null: it is part of the primary key, which is invented anew",
+        ]  # fmt: skip
+        make_job("virtual_fk = ['visit.minutes=customer.ages']\n")
+        assert cli._run(["plan", str(job)]) == 1
+        assert "job.toml:7: virtual_fk" in capsys.readouterr().err
+
     def test_a_target_that_does_not_fit_is_an_obstacle(
         self, make_job: MakeJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
