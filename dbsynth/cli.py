@@ -447,7 +447,7 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, ImportError) and error.name is None:  # not Python's words: ours, on what to install
             return _say(f"dbsynth: error: {error}", arguments, 1)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _say(f"dbsynth: error: the disk is full: {error}", arguments, 1)
+            return _say(f"dbsynth: error: the disk is full: {error}; make room there, and run again", arguments, 1)
         return _say("".join(traceback.format_exception(error)).rstrip(), arguments, 1)
     return 0
 
