@@ -108,8 +108,6 @@ def fit_report(report: FitReport) -> None:
     """What was learned, and where it is."""
     page = _Page()
     _section(page, "Rows learned", _rows_learned(report))
-    if report.agree_rates:
-        _section(page, "Rows whose cluster is their group's, percent", _agree_rates(report))
     _closing(page, report)
 
 
@@ -221,13 +219,6 @@ def _rows_learned(report: FitReport) -> Table:
     table = _table("Table", "Rows", numbers=["Rows"])
     for name, rows in report.rows.items():
         table.add_row(_text(name), f"{rows:,}")
-    return table
-
-
-def _agree_rates(report: FitReport) -> Table:
-    table = _table("Foreign key", "Rate", numbers=["Rate"])
-    for name, rate in report.agree_rates.items():
-        table.add_row(_text(str(name)), f"{100 * rate:.1f}")
     return table
 
 
