@@ -14,6 +14,7 @@ import pyarrow as pa
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Column, Kind, Schema, Table
 
+from .advice import Trouble, with_advice
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
@@ -49,6 +50,27 @@ _FLAGS = {"ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
 # Nobody answers (2002, 2003, 2006, 2013), no room (1040, 1203), on its way out (1053).
 _PASSING = frozenset({1040, 1053, 1203, 2002, 2003, 2006, 2013})
+
+_TROUBLES = {
+    1021: Trouble.FULL,
+    1040: Trouble.CROWDED,
+    1044: Trouble.NOT_LET_IN,
+    1045: Trouble.STRANGER,
+    1049: Trouble.NO_DATABASE,
+    1114: Trouble.FULL,
+    1130: Trouble.STRANGER,  # no user of that name from this host
+    1142: Trouble.NO_RIGHT,
+    1143: Trouble.NO_RIGHT,
+    1203: Trouble.CROWDED,
+    1205: Trouble.HELD,
+    1226: Trouble.CROWDED,
+    1227: Trouble.NO_RIGHT,
+    1290: Trouble.READ_ONLY,
+    1698: Trouble.STRANGER,
+    2003: Trouble.NOBODY,
+    2006: Trouble.LOST,
+    2013: Trouble.LOST,
+}
 
 
 class MySQLAdapter:
@@ -212,8 +234,9 @@ class MySQLAdapter:
         except (self._driver.MySQLError, RuntimeError, OSError, ValueError, LookupError) as error:
             # PyMySQL raises RuntimeError where the way the server logs a user in needs one more package.
             reason = self._address.scrub(error.args[-1] if error.args else error)
-            may_pass = bool(error.args) and error.args[0] in _PASSING
-            raise ConnectError(f"cannot connect to {self.url}: {reason}", may_pass=may_pass) from None
+            number = error.args[0] if error.args else None
+            said = with_advice(f"cannot connect to {self.url}: {reason}", _TROUBLES.get(number), ConnectError)
+            raise ConnectError(said, may_pass=number in _PASSING) from None
 
     @contextmanager
     def _errors(self, error_class: type[DbsynthError], table: str | None = None) -> Iterator[None]:
@@ -222,7 +245,9 @@ class MySQLAdapter:
         except self._driver.MySQLError as error:
             said = STAGING_MARK.sub("", str(error.args[-1] if error.args else error))
             about = f" table {table!r}:" if table is not None else ""
-            raise error_class(f"{self.url}:{about} {self._address.scrub(said)}") from error
+            trouble = _TROUBLES.get(error.args[0]) if error.args else None
+            said = with_advice(f"{self.url}:{about} {self._address.scrub(said)}", trouble, error_class)
+            raise error_class(said) from error
 
 
 class _Writing:

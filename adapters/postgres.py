@@ -11,6 +11,7 @@ import pyarrow as pa
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
+from .advice import Trouble, with_advice
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import POSTGRES
@@ -52,6 +53,35 @@ def _may_pass(message: str) -> bool:
     if "FATAL" in message:
         return any(words in message for words in _PASSING)
     return "SSL" not in message and "certificate" not in message
+
+
+# A refused connection has no code, only words (the server's, which may be of another language than English).
+_CONNECTING = {
+    "too many": Trouble.CROWDED,  # connections for the database, clients, connections for the role
+    "remaining connection slots": Trouble.CROWDED,
+    "pg_hba.conf": Trouble.STRANGER,
+    "CONNECT privilege": Trouble.NOT_LET_IN,
+    'database "': Trouble.NO_DATABASE,
+    'role "': Trouble.STRANGER,
+    "password": Trouble.STRANGER,
+    "authentication": Trouble.STRANGER,
+}
+
+_TROUBLES = {
+    "25006": Trouble.READ_ONLY,
+    "42501": Trouble.NO_RIGHT,
+    "53100": Trouble.FULL,
+    "53300": Trouble.CROWDED,
+    "55P03": Trouble.HELD,
+    "57P01": Trouble.LOST,
+    "57P02": Trouble.LOST,
+}
+
+
+def _trouble_connecting(error: Any) -> Trouble | None:
+    message = str(error)
+    found = next((trouble for words, trouble in _CONNECTING.items() if words in message), None)
+    return found or (Trouble.NOBODY if _may_pass(message) and "FATAL" not in message else None)
 
 
 class PostgresAdapter:
@@ -194,8 +224,10 @@ class PostgresAdapter:
                 connection.execute("SELECT set_config(%s, %s, false)", [name, value])
             connection.commit()
         except (self._driver.Error, UnicodeError, ValueError) as error:
-            may_pass = isinstance(error, self._driver.OperationalError) and _may_pass(str(error))
-            raise ConnectError(f"cannot connect to {self.url}: {address.scrub(error)}", may_pass=may_pass) from None
+            refused = isinstance(error, self._driver.OperationalError)
+            said = f"cannot connect to {self.url}: {address.scrub(error)}"
+            said = with_advice(said, _trouble_connecting(error) if refused else None, ConnectError)
+            raise ConnectError(said, may_pass=refused and _may_pass(str(error))) from None
         return connection
 
     @contextmanager
@@ -212,7 +244,9 @@ class PostgresAdapter:
         try:
             yield
         except self._driver.Error as error:
-            raise error_class(self._describe(error)) from error
+            lost = isinstance(error, self._driver.OperationalError) and error.sqlstate is None
+            trouble = Trouble.LOST if lost else _TROUBLES.get(error.sqlstate)
+            raise error_class(with_advice(self._describe(error), trouble, error_class)) from error
 
     def _describe(self, error: Any) -> str:
         """What the server says, in one line: message, detail, the constraint's and the table's name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pyarrow as pa
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
+from .advice import Trouble, with_advice
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .ddl import SQLITE
 from .objects import left_behind
@@ -26,6 +28,21 @@ from .translation import translate
 from .urls import Address
 
 __all__ = ["SQLiteAdapter"]
+
+
+_TROUBLES = {
+    "SQLITE_BUSY": Trouble.HELD,
+    "SQLITE_FULL": Trouble.FULL,
+    "SQLITE_LOCKED": Trouble.HELD,
+    "SQLITE_NOTADB": Trouble.NO_FILE,
+    "SQLITE_READONLY": Trouble.READ_ONLY,
+}
+
+
+def _trouble(error: sqlite3.Error | OSError) -> Trouble | None:
+    if isinstance(error, OSError):
+        return Trouble.FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+    return _TROUBLES.get(getattr(error, "sqlite_errorname", ""))
 
 
 class SQLiteAdapter:
@@ -151,7 +168,7 @@ class SQLiteAdapter:
     @contextmanager
     def _reading(self, error: type[DbsynthError] = SourceError) -> Iterator[sqlite3.Connection]:
         if not self._path.exists():
-            raise ConnectError(f"there is no SQLite file {str(self._path)!r}")
+            raise ConnectError(f"there is no SQLite file {str(self._path)!r}; correct the path in the URL")
         with self._errors(error):
             uri = self._path.absolute().as_uri() + "?mode=ro"
             with closing(sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)) as connection:
@@ -167,7 +184,7 @@ class SQLiteAdapter:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise error_class(f"{self.url}: {error}") from error
+            raise error_class(with_advice(f"{self.url}: {error}", _trouble(error), error_class)) from error
 
 
 class SQLiteSnapshot:

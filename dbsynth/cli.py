@@ -83,12 +83,15 @@ def inspect(url: str, target: str | None, quiet: bool, as_json: bool, **settings
     """Show what would become of a database, and change nothing.
 
     Its tables, rows and foreign keys; for each column whether it is modelled, fabricated or copied, and why; what a
-    target would not get; and what stands in the way of cloning it.
+    target would not get; and what stands in the way of cloning it. Status 0: nothing does. Status 3: something does,
+    and somebody has to decide first.
     """
     from . import jobs, show
 
     plan = jobs.inspect(url, _load_settings(settings), target_url=target, progress=_progress(quiet, as_json))
     show.as_json(plan) if as_json else show.plan(plan)
+    if plan.obstacles:
+        raise click.exceptions.Exit(DecisionError.exit_status)
 
 
 @_command(SETTINGS, OUTPUT, example="dbsynth fit sqlite:///shop.db shop.bundle --keep country")
@@ -444,7 +447,7 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, ImportError) and error.name is None:  # not Python's words: ours, on what to install
             return _say(f"dbsynth: error: {error}", arguments, 1)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _say(f"dbsynth: error: the disk is full: {error}", arguments, 1)
+            return _say(f"dbsynth: error: the disk is full: {error}; make room there, and run again", arguments, 1)
         return _say("".join(traceback.format_exception(error)).rstrip(), arguments, 1)
     return 0
 

@@ -25,13 +25,16 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError
+from .toml_lines import Place, listed
 
 __all__ = [
     "PRESETS",
     "ColumnDecision",
     "Settings",
     "TableDecision",
+    "after",
     "build",
+    "instead",
     "load_settings",
     "make_settings",
     "nearest",
@@ -61,7 +64,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 _Any = TypeVar("_Any", bound=BaseModel)
-Place = tuple[int | str, ...]  # of a setting: the names on the way to it
+_MOST_NAMES = 12  # of those that there are, in a message about one that there is not
 
 _Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 _FORBIDDING = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -180,6 +183,7 @@ class Settings(BaseModel):
     classifier_learning_rate: float = Field(1e-3, gt=0)
 
     _file: str = PrivateAttr("")
+    _lines: Mapping[Place, int] = PrivateAttr(default_factory=dict)  # of a job file
 
     def __eq__(self, other: object) -> bool:
         """Wherever they were said."""
@@ -187,10 +191,11 @@ class Settings(BaseModel):
 
     __hash__ = None
 
-    @property
-    def said_in(self) -> str:
-        """The settings file and a colon, to begin a message about what it says; empty without a file."""
-        return f"{self._file}: " if self._file else ""
+    def where(self, mistakes: Iterable[tuple[Place, str]]) -> str:
+        """The mistakes in what the settings say of a database, with the file and, of a job file, the lines."""
+        if self._lines:
+            return listed(self._file, mistakes, self._lines)
+        return (f"{self._file}: " if self._file else "") + "; ".join(said for _, said in mistakes)
 
     def about(self, columns: Mapping[str, Collection[str]]) -> Settings:
         """The settings with what they say of these tables and columns, and of no others."""
@@ -218,6 +223,28 @@ def nearest(name: str, known: Collection[str]) -> str:
     """`; did you mean …?` where one of the names is close, else nothing."""
     found = difflib.get_close_matches(name.casefold(), {k.casefold(): None for k in known}, n=1)
     return f"; did you mean {next(k for k in known if k.casefold() == found[0])!r}?" if found else ""
+
+
+def instead(name: str, known: Collection[str], lead: str) -> str:
+    """What a message says after an unknown name: the nearest one first, then what there is, a dozen names at most.
+
+    >>> instead("ordr", ["customer", "order"], "the tables are")
+    "; did you mean 'order'? The tables are customer, order"
+    >>> instead("invoice", ["customer", "order"], "the tables are")
+    '; the tables are customer, order'
+    """
+    close, shown = nearest(name, known), list(known)
+    if len(shown) > _MOST_NAMES:
+        if close:
+            return close
+        shown = difflib.get_close_matches(name, shown, n=_MOST_NAMES, cutoff=0)
+        shown.append(f"… ({len(known) - _MOST_NAMES} more)")
+    return after(close, f"{lead} {', '.join(shown)}")
+
+
+def after(close: str, sentence: str) -> str:
+    """What is expected, after `nearest` where that found something."""
+    return f"{close} {sentence[0].upper()}{sentence[1:]}" if close else f"; {sentence}"
 
 
 def load_settings(path: Path | None = None, **options: Any) -> Settings:
@@ -258,8 +285,7 @@ def build(model: type[_Any], given: Mapping[str, Any]) -> tuple[_Any | None, lis
     """Settings of a kind with the values ``given`` over their preset's; or every mistake with its place."""
     preset, mistakes = given.get("preset", "fast"), []
     if not isinstance(preset, str) or preset not in PRESETS:
-        close = nearest(preset, PRESETS) if isinstance(preset, str) else ""
-        mistakes.append((("preset",), f"preset is {preset!r}; expected one of {', '.join(PRESETS)}{close}"))
+        mistakes.append((("preset",), f"preset is {preset!r}{instead(str(preset), PRESETS, 'expected one of')}"))
         preset = "fast"
     try:
         made = model(**{**PRESETS[preset], **given, "preset": preset})
@@ -281,8 +307,8 @@ def _sentence(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = sorted(_fields_around(entry["loc"], model))
         place = f" in {name.rpartition('.')[0]}" if "." in name else ""
-        close = nearest(str(entry["loc"][-1]), known)
-        return f"there is no setting {str(entry['loc'][-1])!r}{place}; the settings are {', '.join(known)}{close}"
+        last = str(entry["loc"][-1])
+        return f"there is no setting {last!r}{place}{instead(last, known, 'the settings are')}"
     if kind == "decision":
         return f"{name}: {entry['msg']}"
     if kind == "missing":
@@ -293,10 +319,10 @@ def _sentence(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{name} is {found!r}: expected a table, such as {{ name = value }}"
     if kind == "model_type":
         return f"{name} is {found!r}: expected a table of settings{' or a fate' if len(entry['loc']) > 2 else ''}"
-    close = ""
     if kind == "literal_error" and isinstance(found, str):
-        close = nearest(found, [word.strip(" '") for word in entry["ctx"]["expected"].replace(" or ", ",").split(",")])
-    return f"{name} is {found!r}: {entry['msg'].lower().replace('input should be', 'expected')}{close}"
+        known = [word.strip(" '") for word in entry["ctx"]["expected"].replace(" or ", ",").split(",")]
+        return f"{name} is {found!r}{instead(found, known, 'expected one of')}"
+    return f"{name} is {found!r}: {entry['msg'].lower().replace('input should be', 'expected')}"
 
 
 def _fields_around(place: Place, model: type[BaseModel]) -> Iterable[str]:

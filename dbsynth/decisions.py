@@ -5,7 +5,7 @@ What cannot be is refused with a line that names the setting, what is in the way
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import time
 from typing import Any
 
@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from .columns.faked import known_providers, own_word
 from .columns.numbers import NUMERIC_KINDS
 from .columns.patterns import positions_of, read_pattern
-from .config import ColumnDecision, Settings, nearest
+from .config import ColumnDecision, Settings, instead, nearest
 from .schema import Column, Kind, Schema, Table, arrow_type
+from .toml_lines import Place
 
 __all__ = ["common_values", "constant", "objection", "unknown_names"]
 
@@ -25,23 +26,22 @@ _TEXTS = frozenset({Kind.TEXT, Kind.OTHER, Kind.UUID, Kind.JSON, Kind.ENUM})
 _AS_NUMBERS = frozenset({"card_number", "national_id", "phone", "postcode"})  # what a whole number may stand for
 
 
-def unknown_names(schema: Schema, settings: Settings) -> Iterator[str]:
-    """A line for each table and column that the settings name and the database does not have."""
-    for name in settings.keep:
-        if name not in schema.table_names:
-            yield f"keep names table {name!r}; {_among('tables', name, schema.table_names)}"
+def unknown_names(schema: Schema, settings: Settings) -> Iterator[tuple[Place, str]]:
+    """A sentence, with its place, for each table and column that the settings name and the database does not have."""
+    tables = schema.table_names
+    for number, name in enumerate(settings.keep):
+        if name not in tables:
+            yield ("keep", number), f"keep names table {name!r}{instead(name, tables, 'the tables are')}"
     for name, decided in settings.tables.items():
-        if name not in schema.table_names:
-            yield f"there is no table {name!r} to decide about; {_among('tables', name, schema.table_names)}"
+        if name not in tables:
+            said = f"there is no table {name!r} to decide about"
+            yield ("tables", name), said + instead(name, tables, "the tables are")
             continue
         columns = schema.table(name).column_names
         for column in decided.columns:
             if column not in columns:
-                yield f"table {name!r} has no column {column!r} to decide about; {_among('columns', column, columns)}"
-
-
-def _among(what: str, name: str, known: Collection[str]) -> str:
-    return f"the {what} are {', '.join(known)}{nearest(name, known)}"
+                said = f"table {name!r} has no column {column!r} to decide about"
+                yield ("tables", name, "columns", column), said + instead(column, columns, "the columns are")
 
 
 def objection(
@@ -161,7 +161,7 @@ def constant(column: Column, value: bool | int | float | str) -> pa.Scalar:
     if column.kind is Kind.BINARY:
         return pa.scalar(text.encode(), arrow_type(column))
     if column.enum_values and column.kind is Kind.ENUM and text not in column.enum_values:
-        raise ValueError(f"expected one of {', '.join(column.enum_values)}")
+        raise ValueError(instead(text, column.enum_values, "expected one of").removeprefix("; "))
     if column.length is not None and column.kind is Kind.TEXT and len(text) > column.length:
         raise ValueError(f"expected at most {column.length} characters")
     if column.kind is Kind.TIME:  # Arrow casts no text to a time of day

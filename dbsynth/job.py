@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,12 +28,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from .config import Place, Settings, build, make_settings, nearest
+from .config import Settings, after, build, make_settings, nearest
 from .errors import ConfigError
-from .quality.glossary import TERMS, option_name
 from .quality.thresholds import Threshold, parse_threshold
 from .secrecy import expand_variables
-from .toml_lines import lines_of
+from .toml_lines import Place, lines_of, listed
 
 __all__ = ["SCHEMES", "Job", "load_job", "parse_duration"]
 
@@ -95,7 +94,7 @@ def _address(value: Any) -> str:
         raise PydanticCustomError("decision", "{said}", {"said": f"that is no database URL; {expected}"})
     if scheme.partition("+")[0].lower() not in SCHEMES:
         shown = scheme if re.fullmatch(r"[\w+.-]{1,30}", scheme) else "that"
-        said = f"{shown} is no kind of database; {expected}{nearest(scheme, SCHEMES)}"
+        said = f"{shown} is no kind of database{after(nearest(scheme, SCHEMES), expected)}"
         raise PydanticCustomError("decision", "{said}", {"said": said})
     return url
 
@@ -105,9 +104,7 @@ def _measure(name: str) -> str:
     try:
         measure = parse_threshold(f"{name}=0", at_most=True).measure
     except ConfigError as error:
-        known = [option_name(measure) for measure in ("1-hop", *TERMS)]
-        said = f"there is no measure {name!r}; the measures are {', '.join(known)}{nearest(name, known)}"
-        raise PydanticCustomError("decision", "{said}", {"said": said}) from error
+        raise PydanticCustomError("decision", "{said}", {"said": str(error)}) from error
     if measure in _HOLDOUT:
         said = "needs real rows that were not learned; ask for it with `dbsynth evaluate --holdout`"
         raise PydanticCustomError("decision", "{said}", {"said": said})
@@ -177,7 +174,9 @@ class Job(Settings):
     def settings(self, seed: int) -> Settings:
         """What the learner and the sampler are told."""
         said = {name: value for name, value in self if name in Settings.model_fields and name != "seed"}
-        return make_settings({**said, "seed": seed})
+        settings = make_settings({**said, "seed": seed})
+        settings._file, settings._lines = self._file, self._lines
+        return settings
 
 
 def load_job(path: Path, **options: Any) -> Job:
@@ -196,13 +195,15 @@ def load_job(path: Path, **options: Any) -> Job:
     chosen = {name: value for name, value in options.items() if value is not None}
     paths = {name: Path(chosen.pop(name)) for name in _PATHS if name in chosen}
     job, mistakes = build(Job, {"bundle": f"{path.stem}.bundle", **written, **chosen})
+    lines = {place: line for place, line in lines.items() if place[0] not in chosen}
     if job is not None:
         below = {name: path.parent / value for name in _PATHS if (value := getattr(job, name)) is not None}
         files = {name: _seen_from(path.parent, getattr(job, name)) for name in ("source", "target") if name in written}
         job = job.model_copy(update=below | files | paths)
+        job._file, job._lines = str(path), lines
         mistakes += _contradictions(job)
     if mistakes:
-        raise ConfigError(_listed(path, mistakes, {k: line for k, line in lines.items() if k[0] not in chosen}))
+        raise ConfigError(listed(str(path), mistakes, lines))
     return job
 
 
@@ -245,15 +246,3 @@ def _contradictions(job: Job) -> Iterator[tuple[Place, str]]:
     for table, decided in job.tables.items():
         if decided.fate == "modelled" and table in job.keep:
             yield ("tables", table, "fate"), f"table {table!r} is named by keep and is to be modelled; say one"
-
-
-def _listed(path: Path, mistakes: list[tuple[Place, str]], lines: Mapping[Place, int]) -> str:
-    """A line for each mistake, in the order of the file."""
-    found = sorted({(_line(place, lines), said) for place, said in mistakes})
-    return "\n".join(f"{path}{f':{line}' if line else ''}: {said}" for line, said in found)
-
-
-def _line(place: Place, lines: Mapping[Place, int]) -> int:
-    """Where a setting stands, or else the innermost table around it; 0 for what is not there."""
-    ways = (lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines)
-    return next(ways, 0)

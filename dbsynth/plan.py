@@ -30,6 +30,7 @@ from .integrity.rules.find import Roles, find_rules
 from .integrity.rules.kinds import Copy, Formula, Rule, Total, to_json
 from .keys import use_keys
 from .schema import Column, Kind, Schema, Table
+from .toml_lines import Place
 
 __all__ = ["ColumnPlan", "Fate", "Plan", "make_plan"]
 
@@ -144,13 +145,13 @@ def make_plan(schema: Schema, read: Callable[[str], pa.Table], rows: Mapping[str
             array = None if column.generated is not None else values.column(column.name).combine_chunks()
             objected = objection(schema, table, column, array, settings, in_kept=table.name in kept)
             if objected:
-                wrong.append(objected)
+                wrong.append((("tables", table.name, "columns", column.name), objected))
                 continue
             decided = _decided(table, column, settings)
             fate, why = decided or _fate(schema, table, column, array, kept, follows, settings)
             columns.append(ColumnPlan(table.name, column.name, str(column.kind), fate, why))
     if wrong:
-        raise ConfigError(settings.said_in + "; ".join(wrong))
+        raise ConfigError(settings.where(wrong))
     real = tuple(_real_values(schema, read, columns, kept, settings))
     obstacles = _obstacles(schema, kept) or tuple(_refused_inventions(schema, read, columns, kept, settings))
     notes = (*_notes(schema, rows), *_beyond_repair(schema, columns, kept))
@@ -307,14 +308,16 @@ def _kept_tables(
     return kept
 
 
-def _kept_alone(schema: Schema, kept: Mapping[str, str], settings: Settings) -> Iterator[str]:
-    """A line for each kept table whose rows refer to one that is not kept."""
+def _kept_alone(schema: Schema, kept: Mapping[str, str], settings: Settings) -> Iterator[tuple[Place, str]]:
+    """A sentence, with its place, for each kept table whose rows refer to one that is not kept."""
     for name in kept:
+        place = ("keep", settings.keep.index(name)) if name in settings.keep else ("tables", name, "fate")
         if settings.tables.get(name, None) and settings.tables[name].fate == "modelled":
-            yield f"table {name!r} is to be kept and to be modelled; say one"
+            yield place, f"table {name!r} is to be kept and to be modelled; say one"
         for key in schema.foreign_keys_of(name):
             if key.parent not in kept:
                 yield (
+                    place,
                     f"table {name!r} is to be kept, but its rows refer to {key.parent!r}, which is not; "
                     f"add --keep {key.parent}, or do not keep {name}"
                 )

@@ -91,8 +91,9 @@ class Deadline:
         """Raise DeadlineError if the time is up."""
         if time.monotonic() >= self._end:
             raise DeadlineError(
-                f"the deadline of {show_seconds(self._seconds)} passed before {before}; the target is as it was. What "
-                "was learned is taken up by the next run; give it more time, or fewer iterations"
+                f"the deadline of {show_seconds(self._seconds)} passed before {before}; the target is as it was, and "
+                "the next run goes on from the tables that are learned. For a run in time give it more (`deadline` in "
+                "the job file, or --deadline), or less to learn (`iterations`)"
             )
 
     @contextmanager

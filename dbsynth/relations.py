@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from .config import Settings, nearest
+from .config import Settings, instead
 from .errors import ConfigError
 from .schema import ForeignKey, Schema, UniqueKey
 
@@ -28,18 +28,19 @@ def with_virtual_keys(schema: Schema, read: Callable[[str], pa.Table] | None, se
             have the same values twice; all of them at once.
     """
     wrong = []
-    for wanted in settings.virtual_fk:
+    for number, wanted in enumerate(settings.virtual_fk):
+        place = ("virtual_fk", number)
         try:
             key = _read_relation(schema, wanted)
         except ValueError as error:
-            wrong.append(f"virtual_fk {wanted!r}: {error}")
+            wrong.append((place, f"virtual_fk {wanted!r}: {error}"))
             continue
         if problem := _problem(schema, key, read):
-            wrong.append(f"virtual_fk {wanted!r}: {problem}")
+            wrong.append((place, f"virtual_fk {wanted!r}: {problem}"))
         else:
             schema = _add(schema, key)
     if wrong:
-        raise ConfigError(settings.said_in + "; ".join(wrong))
+        raise ConfigError(settings.where(wrong))
     return schema
 
 
@@ -96,13 +97,11 @@ def _missing(schema: Schema, text: str) -> str:
         if table in schema.table_names:
             known = schema.table(table).column_names
             lost = next((name for name in map(str.strip, rest.split(",")) if name not in known), rest)
-            return f"table {table!r} has no column {lost!r}; its columns are {', '.join(known)}{nearest(lost, known)}"
+            return f"table {table!r} has no column {lost!r}{instead(lost, known, 'its columns are')}"
     if not splits:
         return f"{text.strip()!r} names no column; expected table.column"
     table = splits[-1][0]
-    return f"there is no table {table!r}; the tables are {', '.join(schema.table_names)}" + nearest(
-        table, schema.table_names
-    )
+    return f"there is no table {table!r}{instead(table, schema.table_names, 'the tables are')}"
 
 
 def _problem(schema: Schema, key: ForeignKey, read: Callable[[str], pa.Table] | None) -> str | None:

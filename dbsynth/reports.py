@@ -25,7 +25,12 @@ class TableReport:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a fit leaves; `agree_rates` are those of the clusters by foreign key."""
+    """What a fit leaves.
+
+    Attributes:
+        agree_rates: by foreign key the share of children, 0 … 1, whose own cluster would be that of their siblings; the
+            more clusters there are, the lower. For who studies the clustering: `evaluate` says how good the rows are.
+    """
 
     bundle: str
     seed: int
@@ -39,9 +44,9 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a synthetic database is: rows, figures against the source, and the server's word on every constraint.
+    """What a synthetic database is: its rows, and figures against the source.
 
-    There are no violations: had there been any, there would be no database.
+    Every constraint holds, by the server's own word: had one been broken, there would be no database.
     """
 
     target: str  # with the password masked
@@ -50,7 +55,6 @@ class Report:
     losses: tuple[str, ...]
     seconds: Mapping[str, float]
     agree_rates: Mapping[str, float] = field(default_factory=dict)
-    violations: tuple[()] = ()
     evaluation: Evaluation | None = None
 
     @property

@@ -56,13 +56,13 @@ def outlook(outlook: Outlook) -> None:
     page = _Page()
     style = {"generate": "green", "stop": "red"}.get(outlook.action, "yellow")
     page.print(Text.assemble(("A run would ", "bold"), (_ACTIONS[outlook.action], style)))
-    _list(page, "", outlook.why)
+    _list(page, "", () if outlook.action == "stop" else outlook.why)  # those are the obstacles below
     if outlook.plan is not None:
         _section(page, "Tables", _tables_of_plan(outlook.plan))
         _list(page, "REAL VALUES COME THROUGH, because you said so", outlook.plan.real_values, style="bold red")
     moved = [str(drift) for drift in outlook.drift[:_MOST_DRIFT]]
     _list(page, "What moved farthest since it was learned", moved)
-    _list(page, "Look at this", outlook.notes, style="yellow")
+    _list(page, "Look at this", outlook.other_notes, style="yellow")
     new = [f"{c.table}.{c.column}: {c.fate}, {c.why}" for c in outlook.new_columns]
     _list(page, "What becomes of new columns", new)
     _list(page, "What stands in the way", outlook.obstacles or ["nothing"],
@@ -74,7 +74,7 @@ _ACTIONS = {
     "fit": "learn from nothing, then write the target",
     "warm start": "go on learning from what the bundle holds, then write the target",
     "generate": "learn nothing, and write the target from the bundle",
-    "stop": "stop: somebody has to decide first",
+    "stop": "stop: somebody has to decide first; if the change is meant, `dbsynth refresh --refit` once lets it pass",
 }
 
 
@@ -108,8 +108,6 @@ def fit_report(report: FitReport) -> None:
     """What was learned, and where it is."""
     page = _Page()
     _section(page, "Rows learned", _rows_learned(report))
-    if report.agree_rates:
-        _section(page, "Rows whose cluster is their group's, percent", _agree_rates(report))
     _closing(page, report)
 
 
@@ -221,13 +219,6 @@ def _rows_learned(report: FitReport) -> Table:
     table = _table("Table", "Rows", numbers=["Rows"])
     for name, rows in report.rows.items():
         table.add_row(_text(name), f"{rows:,}")
-    return table
-
-
-def _agree_rates(report: FitReport) -> Table:
-    table = _table("Foreign key", "Rate", numbers=["Rate"])
-    for name, rate in report.agree_rates.items():
-        table.add_row(_text(str(name)), f"{100 * rate:.1f}")
     return table
 
 

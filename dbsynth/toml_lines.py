@@ -1,4 +1,4 @@
-"""Where in a TOML file each setting stands, which `tomllib` does not say.
+"""Where in a TOML file each setting stands, which `tomllib` does not say, and mistakes with their lines.
 
 A scan, not a second parser: it walks a text that `tomllib` has read already, and only has to tell keys, strings and
 brackets apart.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 
-__all__ = ["Path", "lines_of"]
+__all__ = ["Place", "lines_of", "listed"]
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]  # of a setting: the names on the way to it
 
 _STRINGS = ('"""', "'''", '"', "'")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -20,7 +21,7 @@ _SCALAR = re.compile(r"[^,\]}\n#]+")
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 
 
-def lines_of(text: str) -> dict[Path, int]:
+def lines_of(text: str) -> dict[Place, int]:
     """The line, from 1 on, in which each key, table and array element begins, by its path in the document.
 
     >>> lines_of("a.b = 1\\n[c]\\nd = [\\n  2,\\n]")
@@ -32,17 +33,29 @@ def lines_of(text: str) -> dict[Path, int]:
     return _Scan(text).document()
 
 
+def listed(file: str, mistakes: Iterable[tuple[Place, str]], lines: Mapping[Place, int]) -> str:
+    """A line for each mistake, none twice, in the order of the file."""
+    found = sorted({(_line(place, lines), said) for place, said in mistakes})
+    return "\n".join(f"{file}{f':{line}' if line else ''}: {said}" for line, said in found)
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> int:
+    """Where a setting stands, or else the innermost table around it; 0 for what is not there."""
+    ways = (lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines)
+    return next(ways, 0)
+
+
 class _Scan:
     """A position in the text, and what was found before it."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
         self.ends = [match.start() for match in re.finditer("\n", text)]
-        self.lines: dict[Path, int] = {}
-        self.elements: dict[Path, int] = {}  # of each array of tables, how many there are so far
+        self.lines: dict[Place, int] = {}
+        self.elements: dict[Place, int] = {}  # of each array of tables, how many there are so far
 
-    def document(self) -> dict[Path, int]:
-        table: Path = ()
+    def document(self) -> dict[Place, int]:
+        table: Place = ()
         while self.blank():
             if self.text[self.at] == "[":
                 table = self.header()
@@ -55,16 +68,16 @@ class _Scan:
         self.at = _BLANK.match(self.text, self.at).end()
         return self.at < len(self.text)
 
-    def found(self, path: Path) -> None:
+    def found(self, path: Place) -> None:
         self.lines.setdefault(path, bisect_right(self.ends, self.at - 1) + 1)
 
-    def header(self) -> Path:
+    def header(self) -> Place:
         """`[a.b]` or `[[a.b]]`: the path of the table that begins here."""
         begin, several = self.at, self.text.startswith("[[", self.at)
         self.at += 1 + several
         *before, last = self.key()
         end, self.at = self.at + 1 + several, begin
-        path: Path = ()
+        path: Place = ()
         for part in before:
             path = self.newest((*path, part))
         path = (*path, last)
@@ -76,7 +89,7 @@ class _Scan:
         self.at = end
         return path
 
-    def newest(self, path: Path) -> Path:
+    def newest(self, path: Place) -> Place:
         """A table on the way to another; of an array of tables the last one."""
         self.found(path)
         return (*path, self.elements[path]) if path in self.elements else path
@@ -99,7 +112,7 @@ class _Scan:
                 return parts
             self.at += 1
 
-    def pair(self, table: Path) -> None:
+    def pair(self, table: Place) -> None:
         begin = self.at
         parts = self.key()
         end, self.at = self.at + 1, begin  # behind the equals sign
@@ -108,7 +121,7 @@ class _Scan:
         self.at = end
         self.value((*table, *parts))
 
-    def value(self, path: Path) -> None:
+    def value(self, path: Place) -> None:
         self.blank()
         opening = self.text[self.at]
         if opening in "\"'":
@@ -118,7 +131,7 @@ class _Scan:
         else:
             self.at = _SCALAR.match(self.text, self.at).end()
 
-    def inside(self, path: Path, opening: str) -> None:
+    def inside(self, path: Place, opening: str) -> None:
         """The elements of an array, or the pairs of an inline table."""
         self.at += 1
         closing, n = ("]" if opening == "[" else "}"), 0

@@ -70,8 +70,9 @@ def test_inspect_says_whether_a_target_takes_the_rows(shop, tmp_path, capsys):
     target = tmp_path / "other.db"
     with closing(sqlite3.connect(target)) as connection:
         connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY)")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         main(["inspect", shop, "--target", f"sqlite:///{target}", "--json"])
+    assert ended.value.code == 3
     plan = json.loads(capsys.readouterr().out)
     assert any("has no column 'price'" in obstacle for obstacle in plan["obstacles"])
     assert not (tmp_path / "nowhere.db").exists()

@@ -45,7 +45,7 @@ def test_the_defaults_are_the_fast_preset() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("n_clusers = 3", "no setting 'n_clusers'; the settings are .*n_clusters"),
+        ("n_clusers = 3", "no setting 'n_clusers'; did you mean 'n_clusters'"),
         ("n_clusters = 0", "n_clusters is 0: .*greater than or equal to 1"),
         ("scale = -1.0", "scale is -1.0"),
         ("scale = inf", "scale is inf"),
@@ -70,14 +70,14 @@ def test_mistakes_are_named(toml, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('email = "fabricatd"', "email.fate is 'fabricatd': expected .*did you mean 'fabricated'"),
+        ('email = "fabricatd"', "email.fate is 'fabricatd'; did you mean 'fabricated'\\? Expected one of kept"),
         ("email = 3", "email is 3: expected a table of settings or a fate"),
         ("email = {}", "email says nothing; expected a fate, one of kept, modelled"),
         ('email = { fate = "null", value = 3 }', "value is for a column that is constant, not null"),
         ('email = { provider = "job", pattern = "#" }', "a provider or a pattern, not both"),
         ('email = "constant"', "a constant column needs its value"),
         ("email = { rare = 0 }", "email.rare is 0"),
-        ('email = { patern = "#" }', "no setting 'patern' in tables.t.columns.email; .*did you mean 'pattern'"),
+        ('email = { patern = "#" }', "in tables.t.columns.email; did you mean 'pattern'\\? The settings are fate"),
     ],
 )
 def test_mistakes_in_decisions_are_named(toml, text: str, message: str) -> None:

@@ -181,7 +181,7 @@ def plan(columns: dict, **settings) -> Plan:
         ("shop_id", "null", "it refers to shop.id and follows what becomes of that"),
         ("twice", "null", "the server computes it"),
         ("amount", {"value": "many"}, "'many' is no value of its type int"),
-        ("state", {"value": "odd"}, "expected one of new, old"),
+        ("state", {"value": "odd"}, "did you mean 'old'\\? Expected one of new, old"),
         ("number", {"value": "123456789"}, "must be unique"),
         ("name", {"provider": "jbo"}, "no provider 'jbo' .*did you mean 'job'"),
         ("day", {"provider": "email"}, "writes text, and its type is date"),

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module or folder of dbsynth imports from lower floors, and from nothing on its own.
 FLOORS = [
-    {"errors", "statements"},
-    {"schema", "config", "progress", "groups", "secrecy", "toml_lines"},
+    {"errors", "statements", "toml_lines"},
+    {"schema", "config", "progress", "groups", "secrecy"},
     {"columns", "diffusion", "keys", "relations", "workspace", "shop"},
     {"decisions", "encoded", "quality", "integrity", "reading", "evolution"},
     {"plan", "latents", "job"},

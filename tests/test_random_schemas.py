@@ -391,7 +391,6 @@ def one_thread():
 def check(drawing: Drawing, source: str, target: str, **more: Any) -> None:
     run(source, drawing.statements())
     report = jobs.clone(source, target, Settings(**TINY, **more), evaluate=False)
-    assert report.violations == ()
     real = {table.name: len(table.rows) for table in drawing.tables}
     # Where keys share columns, a few random parents may not have as many pairs that agree.
     exact = not any(drawing.shares_columns(table) for table in drawing.tables)

@@ -98,7 +98,10 @@ def evaluated(names: list[str]) -> tuple[Evaluation, Distributions]:
         for tables, columns in (((), ()), ((names[0],), ()), ((names[1],), (names[4],)))
     ]
     missing = Item("beta-recall", (), note=f"no rows in {names[0]}")
-    about = {"real": f"sqlite:///{names[0]}", "seed": 0, "versions": {"dbsynth": "0"}, "settings": {names[3]: names[4]}}
+    about = {
+        "real": f"sqlite:///{names[0]}", "at": "2026-01-02T03:04:05+00:00", "seed": 0, "versions": {"dbsynth": "0"},
+        "settings": {names[3]: names[4]},
+    }  # fmt: skip
     items = (*measures.summary(), *measures.items, *others, missing)
     return Evaluation(notes, items, (f"table {names[2]} is kept",), about), distributions(comparison)
 
@@ -146,6 +149,14 @@ class TestPage:
 
     def test_the_same_evaluation_gives_the_same_page(self, tame):
         assert render(*evaluated(TAME)) == tame
+
+    def test_it_begins_with_what_was_compared_and_when(self, tame):
+        head = _Elements(tame.partition("<nav")[0]).text
+        assert "Real: sqlite:///customer, 509 rows in 3 tables Synthetic: 509 rows in 3 tables" in head
+        assert "Compared on 2026-01-02 03:04 UTC" in head
+
+    def test_a_score_above_its_ceiling_is_explained_beside_the_scores(self, tame):
+        assert "It may pass it" in tame.partition('<section id="likeness">')[2].partition("</section>")[0]
 
     def test_names_make_no_markup(self, tame, hostile):
         assert _Elements(hostile).counts == _Elements(tame).counts

@@ -38,7 +38,8 @@ def test_every_measure_has_an_option(measure: str, bound: float) -> None:
 
 @pytest.mark.parametrize(("text", "said"), [
     ("1way", "no threshold"), ("1way=", "no threshold"), ("1way=many", "no threshold"), ("1way=nan", "no threshold"),
-    ("beauty=3", "one of 1hop, 1way, cardinality"), ("hop=3", "names no measure"),
+    ("beauty=3", "no measure 'beauty'; the measures are"), ("cardinalty=3", "did you mean 'cardinality'"),
+    ("hop=3", "no measure 'hop'"),
 ])  # fmt: skip
 def test_what_is_no_threshold_is_said_with_the_way_out(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

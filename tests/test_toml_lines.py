@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsynth.toml_lines import Path, lines_of
+from dbsynth.toml_lines import Place, lines_of
 
 
-def paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def paths(value: Any, path: Place = ()) -> Iterator[Place]:
     """Every key, table and array element of a document."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
@@ -42,7 +42,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
         ("'' = 1\nb = 2", ("b",), 2),
     ],
 )  # fmt: skip
-def test_lines(text: str, path: Path, line: int) -> None:
+def test_lines(text: str, path: Place, line: int) -> None:
     """Dotted keys, inline tables, arrays, strings over lines, comments that look like settings."""
     found = lines_of(text)
     assert found[path] == line

@@ -55,6 +55,12 @@ class TestLikeness:
         assert "in outline" not in likeness(good)
         assert "not like the real data" in likeness(good, bad)
 
+    def test_the_measure_that_decides_is_named(self):
+        worse = Item("intra-group", (), score=80.0, reference=95.0)
+        said = likeness(*LIKE, worse)
+        assert "what counts most against it is intra-group (how alike the children of one parent are), 80.0 of" in said
+        assert "counts most" not in likeness(Item("1-way", (), score=98.8, reference=99.0))
+
     def test_a_database_that_equals_the_real_one_is_called_a_copy(self):
         assert "as only a copy is" in likeness(Item("1-way", (), score=100.0, reference=99.0))
 

@@ -70,6 +70,11 @@ class Outlook:
         return self.why if self.action is Action.STOP else self.plan.obstacles
 
     @property
+    def other_notes(self) -> tuple[str, ...]:
+        """The notes that are not among the reasons."""
+        return tuple(note for note in self.notes if note not in self.why)
+
+    @property
     def new_columns(self) -> tuple[ColumnPlan, ...]:
         """What becomes of the columns that came after the first fit."""
         columns = self.plan.columns if self.plan else ()

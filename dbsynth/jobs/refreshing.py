@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..bundle import save_bundle
-from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError
+from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
 from ..evolution import missing_in, without
 from ..exposition import write_exposition
 from ..history import add_run, read_runs
@@ -67,9 +67,12 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
     ):
         refuse_same(source, target)
         outlook = look(job, source, work, progress, refit=refit)
-        if outlook.plan is None:
+        if outlook.obstacles:
             return outlook
-        missing = _check_target(job, work.read, target, outlook, progress)
+        try:
+            missing = _check_target(job, work.read, target, outlook, progress)
+        except (SchemaError, TargetError) as error:
+            return replace(outlook, plan=replace(outlook.plan, obstacles=(str(error),)))
         return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
 
 
@@ -117,7 +120,7 @@ def _renew(
         )
     missing = _check_target(job, work.read, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
-    for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
+    for note in (*outlook.other_notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
     model = outlook.model
     if outlook.action is not Action.GENERATE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from ..config import instead
 from ..errors import ConfigError, SchemaError
 from ..schema import Column, ForeignKey, Schema, Table
 
@@ -27,7 +28,7 @@ def common_schema(
         SchemaError: the two have no table in common.
     """
     if unknown := [name for name in tables if name not in real.table_names]:
-        raise ConfigError(f"tables names {unknown[0]!r}; the real tables are {', '.join(real.table_names)}")
+        raise ConfigError(f"tables names {unknown[0]!r}{instead(unknown[0], real.table_names, 'the real tables are')}")
     wanted = [table for table in real.tables if not tables or table.name in tables]
     notes = [f"table {t.name} is only in the real database" for t in wanted if t.name not in synthetic.table_names]
     notes += [f"table {name} is only in the synthetic database"

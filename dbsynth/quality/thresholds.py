@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..config import instead
 from ..errors import ConfigError
 from .evaluation import Evaluation
 from .glossary import TERMS, option_name, term
@@ -40,8 +41,8 @@ def parse_threshold(text: str, *, at_most: bool) -> Threshold:
     if not equals or math.isnan(bound):
         raise ConfigError(f"{text!r} is no threshold; expected a measure and a number, such as avg_2way=90")
     if measure is None:
-        known = ", ".join(option_name(measure) for measure in ("1-hop", *TERMS))
-        raise ConfigError(f"{text!r} names no measure; expected one of {known}")
+        known = [option_name(measure) for measure in ("1-hop", *TERMS)]
+        raise ConfigError(f"there is no measure {name!r}{instead(name, known, 'the measures are')}")
     return Threshold(measure, bound, at_most)
 
 

@@ -84,13 +84,23 @@ def _judged(evaluation: Evaluation) -> str:
     items = [item for item in evaluation.summary.values() if is_likeness(item.measure)]
     if all(item.score > 99.95 for item in items if not math.isnan(item.score)):
         return "the same as the real data in every figure, as only a copy is"
-    gaps = [item.reference - item.score for item in items]
-    shortfall = mean_of(max(gap, 0.0) for gap in gaps if not math.isnan(gap))
+    shortfall = mean_of(max(gap, 0.0) for gap, _ in _gaps(evaluation))
     return next(words for most, words in _JUDGED if shortfall <= most)
 
 
+def _gaps(evaluation: Evaluation) -> list[tuple[float, Item]]:
+    """How far each likeness is below its ceiling, where it has one; the furthest first."""
+    likenesses = [item for item in evaluation.summary.values() if is_likeness(item.measure)]
+    found = [(item.reference - item.score, item) for item in likenesses]
+    return sorted((pair for pair in found if not math.isnan(pair[0])), key=lambda pair: -pair[0])
+
+
 def _doubts(evaluation: Evaluation) -> Iterator[str]:
-    """The weakest place, broken keys, few rows."""
+    """The measure that decides, the weakest place, broken keys, few rows."""
+    for gap, item in _gaps(evaluation)[:1]:
+        if gap > _JUDGED[0][0]:
+            figures = f"{show_number(item.score)} of a possible {show_number(item.reference)}"
+            yield f"what counts most against it is {item.measure} ({term(item.measure).meaning}), {figures}"
     for item in weakest(evaluation, 1):
         ceiling = "" if math.isnan(item.reference) else f" of a possible {item.reference:.0f}"
         yield f"the weakest place is {item.label}, {item.score:.0f}{ceiling} for {term(item.measure).meaning}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -462,3 +463,35 @@ def test_nothing_is_pointed_out_here(database, open_url):
 def test_a_schema_needs_its_parents():
     with pytest.raises(SchemaError):
         Schema("x", (Table("t", (Column("a", Kind.INTEGER, "int"),)),), (ForeignKey("f", "t", ("a",), "gone", ("b",)),))
+
+
+_DISK_FULL = {
+    "postgres": "DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$",
+    "mysql": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'no room'",
+}
+
+
+@pytest.mark.parametrize("dialect", _DISK_FULL)
+def test_a_full_disk_of_the_server_says_what_to_try(dialect, database_of, open_url):
+    """The server's word, and where to make room."""
+    adapter = open_url(database_of(dialect).new())
+    with (
+        closing(adapter._connect()) as connection,
+        closing(connection.cursor()) as cursor,
+        pytest.raises(TargetError, match="no room; make room on the disk of the database"),
+        adapter._errors(TargetError),
+    ):
+        cursor.execute(_DISK_FULL[dialect])
+
+
+def test_a_sqlite_file_that_has_no_room_says_what_to_try(new_sqlite, open_url):
+    """And so does a folder."""
+    adapter = open_url(new_sqlite())
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(TargetError, match="full; make room on the disk of the database"),
+        adapter._errors(TargetError),
+    ):
+        connection.executescript("PRAGMA max_page_count = 1; CREATE TABLE t (x)")
+    with pytest.raises(TargetError, match="make room"), adapter._errors(TargetError):
+        raise OSError(errno.ENOSPC, "No space left on device")

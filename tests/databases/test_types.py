@@ -302,8 +302,7 @@ def _texts(database, url: str) -> dict[str, list]:
 def test_kept_values_come_back_byte_for_byte(database, open_url):
     """Read, kept in the workspace, loaded: the server's own text of every value is the same."""
     url, target = _create(database), database.new()
-    report = jobs.clone(url, target, Settings(**TINY, keep=("t",)), evaluate=False)
-    assert report.violations == ()
+    jobs.clone(url, target, Settings(**TINY, keep=("t",)), evaluate=False)
     assert open_url(target).read_schema() == open_url(url).read_schema()
     before, after = _texts(database, url), _texts(database, target)
     changed = {kind: (before[kind], after[kind]) for kind in before if before[kind] != after[kind]}
@@ -314,6 +313,5 @@ def test_kept_values_come_back_byte_for_byte(database, open_url):
 def test_invented_values_are_taken_by_the_server(database, nullable):
     """Modelled or fabricated, every value is one of its type; the loader is strict, whatever the server is."""
     url, target = _create(database, rows=60, nullable=nullable), database.new()
-    report = jobs.clone(url, target, Settings(**TINY, no_keep=True), evaluate=False)
-    assert report.violations == ()
+    jobs.clone(url, target, Settings(**TINY, no_keep=True), evaluate=False)
     assert database.sql(target, "SELECT count(*) FROM t") == [(60,)]

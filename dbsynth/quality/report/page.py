@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -113,6 +114,11 @@ def _contents(evaluation: Evaluation, drawn: Distributions) -> dict[str, Any]:
     return {
         "verdict": verdict(evaluation),
         "about": evaluation.about,
+        "when": _moment(evaluation.about.get("at")),
+        "sides": [
+            ("real", sum(table.real_rows for table in evaluation.tables)),
+            ("synthetic", sum(table.synthetic_rows for table in evaluation.tables)),
+        ],
         "settings": _settings(evaluation.about),
         "notes": evaluation.notes,
         "grades": GRADES,
@@ -247,6 +253,11 @@ def _settings(about: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]
         for name, group in {"run": alone, **groups}.items()
         if group
     ]
+
+
+def _moment(at: str | None) -> str:
+    """A time of UTC to the minute."""
+    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M UTC") if at else ""
 
 
 def _in_words(name: str) -> str:
