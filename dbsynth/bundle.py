@@ -104,11 +104,27 @@ def is_bundle(path: Path) -> bool:
 
 
 def load_bundle(path: Path) -> DatabaseModel:
-    """Read a bundle.
+    """Read a bundle: all of one, even if a run puts another in its place meanwhile.
 
     Raises:
         BundleError: missing, damaged, or of another version.
     """
+    before = _folder(path)
+    try:
+        model = _load(path)
+    except BundleError:
+        if _folder(path) == before:
+            raise
+        return load_bundle(path)
+    return model if _folder(path) == before else load_bundle(path)
+
+
+def _folder(path: Path) -> int | None:
+    """What tells a folder from the one that takes its place."""
+    return path.stat().st_ino if path.is_dir() else None
+
+
+def _load(path: Path) -> DatabaseModel:
     try:
         manifest = _read_json(path / "manifest.json")
     except (OSError, ValueError, RecursionError) as error:

@@ -350,6 +350,38 @@ def test_the_graph_engine_goes_on_too(make_job: MakeJob, tmp_path: Path, counted
     assert counted == [1]
 
 
+def test_two_jobs_of_one_bundle_take_turns(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their targets are: the second one would read, or write, what the first one is about to replace."""
+    job = make_job()
+    other = job.model_copy(update={"target": f"sqlite:///{tmp_path}/other.db"})
+    real, refused = jobs.refreshing.draw_rows, []
+
+    def draw(*arguments: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr("dbsynth.jobs.refreshing.draw_rows", real)
+            with pytest.raises(BundleError, match="another run is at work") as caught:
+                jobs.refresh(other)
+        refused.append(caught.value)
+        return real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dbsynth.jobs.refreshing.draw_rows", draw)
+        assert jobs.refresh(job).action == "fit"
+    assert str(job.bundle) in str(refused[0])
+    assert not (tmp_path / "other.db").exists()
+    assert jobs.refresh(other).action == "generate"
+    assert [run["status"] for run in read_runs(job.bundle)] == [1, 0, 0]
+
+
+def test_no_run_begins_where_nothing_can_be_kept(make_job: MakeJob, tmp_path: Path) -> None:
+    """It is said before hours of work."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="no file can be made beside the bundle"):
+        jobs.refresh(make_job('bundle = "file/job.bundle"\n'))
+
+
 def test_the_record_and_the_metrics(make_job: MakeJob, tmp_path: Path) -> None:
     """Settings, versions, seed, fingerprint, scores, times; a failure keeps the last success."""
     job = make_job('metrics = "job.prom"\n')

@@ -22,7 +22,7 @@ from ..bundle import save_bundle
 from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError
 from ..evolution import missing_in, without
 from ..exposition import write_exposition
-from ..history import add_run, read_runs
+from ..history import add_run, hold, read_runs
 from ..job import Job
 from ..learning import learn
 from ..model import DatabaseModel
@@ -89,7 +89,7 @@ def refresh(
         DbsynthError: anything else a user can act on. The target is then as it was, whatever is raised.
     """
     record = _Record(job, run or new_run())
-    with record.written():
+    with record.written(), hold(job.bundle):
         if job.deadline is not None:
             progress = Deadline(progress, job.deadline.total_seconds())
         check_device(job.device)
