@@ -289,9 +289,25 @@ def test_other_settings(make_job: MakeJob) -> None:
     """Those of the engine mean to learn from nothing, decisions to go on, seed and scale nothing at all."""
     jobs.refresh(make_job())
     assert jobs.plan(make_job("seed = 9\nscale = 2.0\n")).action == "generate"
-    outlook = jobs.plan(make_job("width = 32\n"))
-    assert (outlook.action, outlook.why) == ("fit", ("width was 64 and is 32",))
+    outlook = jobs.plan(make_job("parent_scale = 1.5\n"))
+    assert (outlook.action, outlook.why) == ("fit", ("parent_scale was 1.0 and is 1.5",))
     assert jobs.plan(make_job('[tables.customer.columns]\nage = "fabricated"\n')).action == "warm start"
+
+
+@pytest.mark.parametrize(("engine", "others", "own"), [
+    ("clava", "width = 32\nepochs = 3\n", "matching = false\n"), ("graph", "matching = false\n", "width = 32\n"),
+])  # fmt: skip
+def test_settings_of_the_other_engine(engine: str, others: str, own: str, make_job: MakeJob) -> None:
+    """They change nothing, and neither does a preset of another name and the same values."""
+    chosen = f'engine = "{engine}"\n'
+    jobs.refresh(make_job(chosen))
+    assert jobs.plan(make_job(chosen + others)).action == "generate"
+    outlook = jobs.plan(make_job(chosen + others + own))
+    assert (outlook.action, len(outlook.why)) == ("fit", 1)
+    names = ("paper:instacart", "paper:movielens")
+    small = f"epochs = 30\nbatch_size = 64\nwidth = 16\nclassifier_layers = [8]\nclassifier_iterations = 2\n{chosen}"
+    jobs.refresh(make_job(f'{small}preset = "{names[0]}"\n'), refit=True)
+    assert jobs.plan(make_job(f'{small}preset = "{names[1]}"\n')).action == "generate"
 
 
 def test_a_damaged_bundle_needs_a_word_and_another_folder_is_left_alone(make_job: MakeJob, tmp_path: Path) -> None:

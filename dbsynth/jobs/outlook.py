@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundle import is_bundle, load_bundle
 from ..config import Settings
 from ..drift import Drift, measure_drift
+from ..engines import OWN_SETTINGS
 from ..errors import BundleError
 from ..evolution import Evolution, compare_schemas, never_kept
 from ..job import Job
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Action", "Outlook", "look"]
 
 # What may change from run to run without anything to learn again, and what changes which columns are learned but not
-# how: training then goes on. Of all else a change means to learn from nothing.
-_FREE = frozenset({"seed", "device", "scale", "workspace", "encrypt_workspace"})
+# how: training then goes on. Of all else a change means to learn from nothing. A preset is the values it brings.
+_FREE = frozenset({"seed", "device", "scale", "workspace", "encrypt_workspace", "preset"})
 _DECISIONS = frozenset({"keep", "no_keep", "tables", "rare", "virtual_fk", "ddl"})
 
 
@@ -159,9 +160,10 @@ def _decide(
     job: Job, settings: Settings, model: DatabaseModel, plan: Plan, evolution: Evolution, drift: tuple[Drift, ...],
     refit: bool,
 ) -> tuple[Action, list[str]]:  # fmt: skip
+    of_no_effect = _FREE.union(*(names for engine, names in OWN_SETTINGS.items() if engine != settings.engine))
     changed = {
         name: f"{name} was {getattr(model.settings, name)!r} and is {value!r}" for name, value in settings
-        if name not in _FREE and value != getattr(model.settings, name)
+        if name not in of_no_effect and value != getattr(model.settings, name)
     }  # fmt: skip
     anew = ["--refit asks for it", *evolution.breaking] if refit else []
     anew += [said for name, said in changed.items() if name not in _DECISIONS]
