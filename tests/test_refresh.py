@@ -115,6 +115,27 @@ def test_rows_have_moved(make_job: MakeJob, tmp_path: Path, counted: list[int]) 
     assert jobs.refresh(job).action == "generate"
 
 
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_another_column_takes_the_place_of_one(
+    engine: str, make_job: MakeJob, tmp_path: Path, counted: list[int]
+) -> None:
+    """Weights that learned one column's numbers are no start for another's, though they have the same shape.
+
+    Nor are those of tables that hear it or its labels; those of tables that have nothing to do with it are.
+    """
+    change(tmp_path, "ALTER TABLE customer ADD COLUMN points INTEGER; UPDATE customer SET points = id % 31;")
+    change(tmp_path, "CREATE TABLE weather (day INTEGER PRIMARY KEY, rain INTEGER)")
+    change(tmp_path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90) "
+                     "INSERT INTO weather SELECT i, i % 23 FROM n")  # fmt: skip
+    one, other = (
+        f'engine = "{engine}"\n[tables.customer.columns]\n{name} = "fabricated"\n' for name in ("age", "points")
+    )
+    jobs.refresh(make_job(one))
+    counted.clear()
+    assert jobs.refresh(make_job(other)).action == "warm start"
+    assert sorted(counted) == ([1, 4, 4] if engine == "clava" else [4])  # weather; customer and its visits
+
+
 def test_what_is_copied_has_changed(make_job: MakeJob, tmp_path: Path) -> None:
     """Copies are never old."""
     job = make_job("drift = 0.9\n")
