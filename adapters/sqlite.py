@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
+from .alter import alterations
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .ddl import SQLITE
 from .objects import left_behind
@@ -96,6 +97,13 @@ class SQLiteAdapter:
         if not standing:
             self._rehearse(wanted)
         return []
+
+    def alterations(self, schema: Schema, gone: Mapping[str, Collection[str]]) -> list[str]:
+        if not self._path.exists():
+            return []
+        with self._reading(TargetError) as connection:
+            found = read_schema(connection, scan=False)
+        return alterations(translate(schema.declared, SQLITE)[0], found, gone, SQLITE)
 
     def _rehearse(self, schema: Schema) -> None:
         """Create everything without a row, in memory: what SQLite refuses it refuses now."""

@@ -501,7 +501,9 @@ class TestCommandLine:
         assert cli._run(["refresh", job, "--quiet"]) == 0
         change(tmp_path, "ALTER TABLE customer ADD COLUMN email TEXT")
         assert cli._run(["plan", job]) == 0
-        assert "never copied" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "never copied" in out
+        assert 'ALTER TABLE "customer" ADD COLUMN "email" TEXT;' in out
         assert cli._run(["plan", job, "--strict"]) == 3
         change(tmp_path, "ALTER TABLE customer DROP COLUMN age")
         assert cli._run(["plan", job, "--json"]) == 3

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..bundle import save_bundle
-from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError
-from ..evolution import missing_in, without
+from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
+from ..evolution import missing_in, still_there, without
 from ..exposition import write_exposition
 from ..history import add_run, hold, read_runs
 from ..job import Job
@@ -29,6 +29,7 @@ from ..model import DatabaseModel
 from ..progress import QUIET, Deadline, Progress, now
 from ..quality.comparison import Comparison
 from ..quality.evaluation import Evaluation
+from ..relations import with_virtual_keys
 from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
 from .evaluating import assess_and_show, refuse_poor, versions
@@ -37,6 +38,7 @@ from .steps import (
     check_device,
     check_target,
     draw_rows,
+    load_mode,
     load_tables,
     note_connections,
     open_database,
@@ -68,9 +70,10 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
         refuse_same(source, target)
         outlook = look(job, source, work, progress, refit=refit)
         if outlook.plan is None:
-            return outlook
+            return _beside(target, outlook, job)
         missing = _check_target(job, work.read, target, outlook, progress)
-        return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
+        notes = (*outlook.notes, *_left_out(missing))
+        return replace(outlook, notes=notes, alterations=_alterations(target, outlook))
 
 
 def refresh(
@@ -110,15 +113,20 @@ def _renew(
     clock = record.clock
     with clock("read"):
         outlook = look(job, source, work, progress, refit=refit)
+    if outlook.action is Action.STOP:
+        outlook = _beside(target, outlook, job)
     record.saw(outlook, source, target)
     if outlook.action is Action.STOP:
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
+            f"{_how(outlook.alterations)}"
         )
     missing = _check_target(job, work.read, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
     for note in (*outlook.notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
+    if (missing or outlook.gone) and (alterations := _alterations(target, outlook)):
+        progress.note(f"the source has changed{_how(alterations)}")
     model = outlook.model
     if outlook.action is not Action.GENERATE:
         with clock("fit"):
@@ -174,9 +182,40 @@ def _check_target(
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
     schema = without(outlook.plan.schema, missing)
-    check_target(target, schema, job.replace, progress)
+    try:
+        check_target(target, schema, job.replace, progress)
+    except TargetError as error:
+        raise TargetError(f"{error}{_how(_alterations(target, outlook))}") from error
     refuse_nulls(schema, read, target, outlook.settings)
     return missing
+
+
+def _beside(target: Adapter, outlook: Outlook, job: Job) -> Outlook:
+    """The outlook where nothing can be done yet, with what the target holds of it and what it would refuse."""
+    if outlook.schema is None:
+        return outlook
+    try:
+        found = target.read_schema()
+    except ConnectError:  # a file that the load will make
+        return outlook
+    why, notes = still_there(found, outlook.schema, outlook.gone)
+    try:
+        schema = with_virtual_keys(outlook.schema, None, outlook.settings)
+        target.check_target(without(schema, missing_in(found, outlook.added)), load_mode(job.replace))
+    except DbsynthError as error:
+        why.append(str(error))
+    return replace(
+        outlook, why=(*outlook.why, *why), notes=(*outlook.notes, *notes), alterations=_alterations(target, outlook)
+    )
+
+
+def _alterations(target: Adapter, outlook: Outlook) -> tuple[str, ...]:
+    return tuple(target.alterations(outlook.schema, outlook.gone))
+
+
+def _how(alterations: Collection[str]) -> str:
+    """How the target would follow the source, to end a sentence with."""
+    return f"; for the target to follow: {'; '.join(alterations)}" if alterations else ""
 
 
 def _left_out(missing: Mapping[str, tuple[str, ...]]) -> list[str]:
