@@ -76,6 +76,7 @@ def test_ranges_that_are_kept_apart_never_overlap(begins, n, seed):
     ["[100,147)", *["[,200)", "[300,)"] * 30],
     ['["2020-01-01 10:17:00","2020-01-01 11:04:00")'],
     ["[2020-01-01,2020-02-17)"],
+    ["{[100,147),[200,247),[300,347),[400,447),[500,547),[600,647)}"],
 ])  # fmt: skip
 def test_what_fewer_than_five_ranges_are_is_told_by_its_magnitude(values):
     settings = learn_spans(values)

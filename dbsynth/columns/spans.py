@@ -31,7 +31,8 @@ def learn_spans(values: Sequence[str], *, apart: bool = False) -> dict[str, Any]
         apart: no two of those drawn together may overlap.
     """
     found = [_SPAN.findall(value) for value in values]
-    spans = [(marks, *map(_position, (low, high)), closing) for parts in found for marks, low, high, closing in parts]
+    chosen = (parts[i % len(parts)] for i, parts in enumerate(found) if parts)  # one of each row, as they are drawn
+    spans = [(marks, *map(_position, (low, high)), closing) for marks, low, high, closing in chosen]
     kinds = Counter(side[0] for _, low, high, _ in spans for side in (low, high) if side)
     settings: dict[str, Any] = {"apart": apart, "empty": sum(not parts for parts in found) / max(len(found), 1)}
     if not kinds:
