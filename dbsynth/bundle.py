@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import fields, is_dataclass
@@ -44,7 +45,7 @@ from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, ForeignKey, Kind, Schema
 
-__all__ = ["VERSION", "is_bundle", "load_bundle", "save_bundle"]
+__all__ = ["VERSION", "is_bundle", "load_bundle", "put_back", "save_bundle"]
 
 # What reading something that is no bundle's file may raise.
 _DAMAGE = (
@@ -96,6 +97,16 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"cannot write the bundle {path}: {reason}") from error
+
+
+def put_back(path: Path) -> None:
+    """Put the bundle in its place again that a killed run had moved aside, to save another one there."""
+    aside = re.compile(rf"\.{re.escape(path.name)}-[a-z0-9_]{{8}}-old")
+    folder = path.absolute().parent
+    for old in folder.iterdir() if folder.is_dir() and not path.exists() else ():
+        if aside.fullmatch(old.name) and is_bundle(old):
+            os.replace(old, path)
+            return
 
 
 def is_bundle(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable
@@ -410,6 +411,27 @@ def test_two_jobs_of_one_bundle_take_turns(
     assert not (tmp_path / "other.db").exists()
     assert jobs.refresh(other).action == "generate"
     assert [run["status"] for run in read_runs(job.bundle)] == [1, 0, 0]
+
+
+def test_a_run_that_was_killed_between_two_bundles(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one stood aside, the new one not yet in its place: what was never to be copied is remembered."""
+    job, real = make_job(), os.replace
+    jobs.refresh(job)
+    before = (job.bundle / "manifest.json").read_bytes()
+
+    def die(source: Path, target: Path) -> None:
+        if Path(target) == job.bundle:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):  # the old one cannot be moved back either, as after a kill
+            jobs.refresh(job, refit=True)
+    assert not job.bundle.exists()
+    assert jobs.refresh(job).action == "generate"
+    assert (job.bundle / "manifest.json").read_bytes() == before
+    assert [path.name for path in job.bundle.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_no_run_begins_where_nothing_can_be_kept(make_job: MakeJob, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..bundle import save_bundle
+from ..bundle import put_back, save_bundle
 from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
 from ..evolution import missing_in, still_there, without
 from ..exposition import write_exposition
@@ -93,6 +93,7 @@ def refresh(
     """
     record = _Record(job, run or new_run())
     with record.written(), hold(job.bundle):
+        put_back(job.bundle)
         if job.deadline is not None:
             progress = Deadline(progress, job.deadline.total_seconds())
         check_device(job.device)
