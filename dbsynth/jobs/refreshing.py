@@ -202,7 +202,7 @@ def _beside(target: Adapter, outlook: Outlook, job: Job) -> Outlook:
     why, notes = still_there(found, outlook.schema, outlook.gone)
     try:
         schema = with_virtual_keys(outlook.schema, None, outlook.settings)
-        target.check_target(without(schema, missing_in(found, outlook.added)), load_mode(job.replace))
+        notes += target.check_target(without(schema, missing_in(found, outlook.added)), load_mode(job.replace))
     except DbsynthError as error:
         why.append(str(error))
     return replace(
