@@ -6,7 +6,7 @@ form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -126,6 +126,14 @@ class Adapter(Protocol):
             TargetError: a load would be refused, now or at its end, whatever the rows: rows in the way, no right to
                 create tables, tables that stand and do not fit, what the server would not create. Virtual keys of the
                 schema count: rows will obey them.
+        """
+        ...
+
+    def alterations(self, schema: Schema, gone: Mapping[str, Collection[str]]) -> list[str]:
+        """The statements by which the tables that stand here would follow a source; none is run.
+
+        Args:
+            gone: by table the columns that the source does not have any more; all of a table that it does not have.
         """
         ...
 

@@ -11,7 +11,10 @@ from typing import ClassVar
 
 from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table
 
-__all__ = ["MYSQL", "POSTGRES", "SQLITE", "Dialect", "add_foreign_key", "create_indexes", "create_table", "key_columns"]
+__all__ = [
+    "MYSQL", "POSTGRES", "SQLITE", "Dialect", "add_column", "add_foreign_key", "create_indexes", "create_table",
+    "key_columns",
+]  # fmt: skip
 
 
 class Dialect:
@@ -55,6 +58,8 @@ class Dialect:
     today: ClassVar[str] = "CURRENT_DATE"
     # Keys and constraints can join a table that stands; SQLite must have them in CREATE TABLE.
     adds_constraints_later: ClassVar[bool] = True
+    # What a foreign key is when it is dropped.
+    foreign_keys_are_dropped_as: ClassVar[str] = "CONSTRAINT"
     # What follows the type of a column whose next number the server hands out.
     identity_clause: ClassVar[str] = ""
     # A column's comment is part of its definition.
@@ -178,6 +183,7 @@ class MySQL(Dialect):
     brackets_defaults_of = frozenset({Kind.TEXT, Kind.OTHER, Kind.JSON})
     now = "CURRENT_TIMESTAMP(6)"
     today = "(CURRENT_DATE)"
+    foreign_keys_are_dropped_as = "FOREIGN KEY"
     identity_clause = "AUTO_INCREMENT"
     comments_in_columns = True
     types: ClassVar = {
@@ -255,6 +261,12 @@ def create_indexes(table: Table, dialect: Dialect) -> list[str]:
     return statements
 
 
+def add_column(schema: Schema, table: Table, column: Column, dialect: Dialect, key: ForeignKey | None = None) -> str:
+    """ALTER TABLE … ADD COLUMN, with a key of the column's own where the dialect cannot add it later."""
+    references = f" {_references(schema, key, dialect)}" if key else ""
+    return f"ALTER TABLE {dialect.table_name(table)} ADD COLUMN {_column(column, dialect)}{references}"
+
+
 def add_foreign_key(schema: Schema, key: ForeignKey, dialect: Dialect) -> str:
     """ALTER TABLE … ADD CONSTRAINT; the server validates the rows that stand."""
     child = dialect.table_name(schema.table(key.child))
@@ -281,8 +293,12 @@ def _column(column: Column, dialect: Dialect, is_rowid: bool = False) -> str:
 
 
 def _foreign_key(schema: Schema, key: ForeignKey, dialect: Dialect) -> str:
+    name, columns = dialect.quote(key.name), dialect.quote_all(key.columns)
+    return f"CONSTRAINT {name} FOREIGN KEY ({columns}) {_references(schema, key, dialect)}"
+
+
+def _references(schema: Schema, key: ForeignKey, dialect: Dialect) -> str:
     parts = [
-        f"CONSTRAINT {dialect.quote(key.name)} FOREIGN KEY ({dialect.quote_all(key.columns)})",
         f"REFERENCES {dialect.table_name(schema.table(key.parent))} ({dialect.quote_all(key.parent_columns)})",
         f"ON DELETE {key.on_delete}" if key.on_delete else "",
         f"ON UPDATE {key.on_update}" if key.on_update else "",

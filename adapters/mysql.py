@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Column, Kind, Schema, Table
 
 from .advice import Trouble, with_advice
+from .alter import alterations
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import MYSQL
@@ -139,6 +140,12 @@ class MySQLAdapter:
         if not set(wanted.table_names) & set(standing.table_names):
             return self._rehearse(wanted)
         return []
+
+    def alterations(self, schema: Schema, gone: Mapping[str, Collection[str]]) -> list[str]:
+        wanted, _ = self._in_own_words(schema.declared)
+        with closing(self._connect()) as connection, self._errors(TargetError):
+            found = read_schema(partial(_query, connection), self.database, probe=False)
+        return alterations(wanted, found, gone, MYSQL)
 
     def _rehearse(self, schema: Schema) -> list[str]:
         """Create everything without a row in a staging database, and drop that: what the server refuses it says now."""

@@ -1,4 +1,4 @@
-"""What makes way for a RENAME TABLE, and comes back after it, even if the load is killed in between."""
+"""What a RENAME TABLE would lose, kept in a journal: it is seen to after it, even if the load is killed in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .ddl import MYSQL
 from .mysql_objects import Query
 from .mysql_references import name_in
 
-__all__ = ["Step", "remove_leftovers", "restore", "staging_prefix", "write_journal", "written_under"]
+__all__ = ["Empty", "Step", "remove_leftovers", "restore", "staging_prefix", "write_journal", "written_under"]
 
 _JOURNAL = "dbsynth journal"
 # The server's numbers where a statement was not refused but cut short: shutdown, KILL QUERY, KILL; the driver's for a
@@ -44,8 +44,22 @@ class Step:
     orphans: str = ""
 
 
-def write_journal(query: Query, staging: str, steps: Iterable[Step]) -> None:
-    """Note in the staging database what is about to be dropped."""
+@dataclass(frozen=True)
+class Empty:
+    """A table that is replaced, and had no rows at the last look.
+
+    No lock can be held from that look on: MariaDB renames no table that a session has locked.
+
+    Attributes:
+        kept: the table that takes the rows which came all the same, if any did.
+    """
+
+    table: str
+    kept: str
+
+
+def write_journal(query: Query, staging: str, steps: Iterable[Step | Empty]) -> None:
+    """Note in the staging database, to which the old tables go, what is about to be dropped and what may come."""
     journal = name_in(staging, _JOURNAL)
     query(f"CREATE TABLE {journal} (n INT PRIMARY KEY AUTO_INCREMENT, step LONGTEXT)")
     for step in steps:
@@ -53,13 +67,14 @@ def write_journal(query: Query, staging: str, steps: Iterable[Step]) -> None:
 
 
 def remove_leftovers(query: Query, database: str) -> list[str]:
-    """Restore what the journal of a load says, and drop its staging databases, whether it ended or was killed.
+    """Do what the journal of a load says, and drop its staging databases, whether it ended or was killed.
 
     Either all new tables stand in the target and the staging databases hold the old ones, or the other way round; in
-    both cases what is in them is no longer needed.
+    both cases what is in them is no longer needed, but for rows that came at the last moment.
 
     Returns:
-        A sentence for each thing that could not be restored as it was: the next load finds no trace of it.
+        A sentence for each thing that could not be restored as it was, or is elsewhere: the next load finds no trace of
+        it.
     """
     folds_names = query("SELECT @@lower_case_table_names")[0][0]
     own = re.compile(re.escape(staging_prefix(database)) + "[0-9a-f]{8}(_old)?", re.IGNORECASE if folds_names else 0)
@@ -67,14 +82,38 @@ def remove_leftovers(query: Query, database: str) -> list[str]:
     losses: list[str] = []
     query("SET SESSION foreign_key_checks = 0")
     for name in found:
-        if query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s", name, _JOURNAL):
+        if _has_table(query, name, _JOURNAL):
             query(f"USE {MYSQL.quote(database)}")
             for n, step in query(f"SELECT n, step FROM {name_in(name, _JOURNAL)} ORDER BY n"):
-                losses += restore(query, Step(**json.loads(step)))
+                said = json.loads(step)
+                if "kept" in said:
+                    losses += _keep_rows(query, database, name, Empty(**said))
+                else:
+                    losses += restore(query, Step(**said))
                 query(f"DELETE FROM {name_in(name, _JOURNAL)} WHERE n = {n}")
         query(f"DROP DATABASE IF EXISTS {MYSQL.quote(name)}")
     query("SET SESSION foreign_key_checks = 1")
     return losses
+
+
+def _keep_rows(query: Query, database: str, old: str, empty: Empty) -> list[str]:
+    """Move rows that came into a table at the last moment into one of their own, and say so.
+
+    Each statement may be the last one: the copy is made aside, and stands in the target whole or not at all.
+    """
+    rows, aside = name_in(old, empty.table), name_in(old, empty.kept)
+    if not _has_table(query, old, empty.table) or not query(f"SELECT EXISTS (SELECT 1 FROM {rows})")[0][0]:
+        return []
+    if not _has_table(query, database, empty.kept):
+        query(f"DROP TABLE IF EXISTS {aside}")
+        query(f"CREATE TABLE {aside} AS SELECT * FROM {rows}")
+        query(f"RENAME TABLE {aside} TO {name_in(database, empty.kept)}")
+    return [f"rows that came into table {empty.table!r} at the last moment are in table {empty.kept!r}"]
+
+
+def _has_table(query: Query, database: str, table: str) -> bool:
+    condition = "TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    return bool(query(f"SELECT 1 FROM information_schema.TABLES WHERE {condition}", database, table))
 
 
 def restore(query: Query, step: Step) -> list[str]:

@@ -7,6 +7,7 @@ ones in. A second staging database receives the old ones, since the names of for
 What RENAME cannot take along is a trigger (a table that has one cannot leave its database) and a foreign key of a table
 outside the load (it would follow the old table). Both are dropped just before the RENAME and created again just after,
 from a journal in the staging database. Only a kill in that moment leaves them missing, and the next load restores them.
+The journal also names the tables that were to be empty: rows that came into one just before the RENAME are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .base import Mode, Violation
 from .checks import count_violations, refuse_rows, refuse_shape
 from .ddl import MYSQL, add_foreign_key, create_indexes, create_table
 from .mysql_fit import with_unique_checks
-from .mysql_journal import Step, remove_leftovers, restore, staging_prefix, write_journal, written_under
+from .mysql_journal import Empty, Step, remove_leftovers, restore, staging_prefix, write_journal, written_under
 from .mysql_names import Names
 from .mysql_objects import create_objects
 from .mysql_references import Reference, name_in, references, refuse_orphans
@@ -218,14 +219,14 @@ class StagedLoad:
             Step("foreign key", key.child_database, key.child, key.name, key.drop, key.add, orphans=key.count_orphans)
             for key in self._from_outside()
         ]
-        write_journal(self._query, self._old, steps)
+        empty = [Empty(name, f"{name[:50]} {secrets.token_hex(4)}") for name in self._replaced]
+        write_journal(self._query, self._old, [*(empty if self._mode is Mode.CREATE else ()), *steps])
         moves = [f"{name_in(self._database, name)} TO {name_in(self._old, name)}" for name in self._replaced]
         moves += [
             f"{name_in(self._staging, name)} TO {name_in(self._database, name)}" for name in self._schema.table_names
         ]
         self._query(f"USE {MYSQL.quote(self._database)}")
         self._patiently(steps, f"RENAME TABLE {', '.join(moves)}")
-        self.losses += self._late_rows()
         self.losses += remove_leftovers(self._query, self._database)
         # A RENAME takes none of these along. The new rows stand by now: what cannot be created is a loss, no error.
         self.losses += losses_of(create_objects(self._query, self._database, self._schema.objects))
@@ -255,21 +256,6 @@ class StagedLoad:
                 raise TargetError(f"table {name!r} was altered while its new rows were written; run again")
             if self._mode is Mode.CREATE and self._has_rows(self._database, name):
                 raise TargetError(f"table {name!r} has got rows while the load ran; --replace if they may go")
-
-    def _late_rows(self) -> list[str]:
-        """Rows that came into an empty table between the last look and the RENAME: kept in a table of their own.
-
-        No lock can be held from that look on: MariaDB renames no table that a session has locked.
-        """
-        losses = []
-        for name in self._replaced if self._mode is Mode.CREATE else []:
-            if self._has_rows(self._old, name):
-                kept = f"{name[:50]} {secrets.token_hex(4)}"
-                self._query(
-                    f"CREATE TABLE {name_in(self._database, kept)} AS SELECT * FROM {name_in(self._old, name)}"
-                )
-                losses.append(f"rows that came into table {name!r} at the last moment are in table {kept!r}")
-        return losses
 
     def _has_rows(self, database: str, table: str) -> bool:
         return bool(self._query(f"SELECT EXISTS (SELECT 1 FROM {name_in(database, table)})")[0][0])

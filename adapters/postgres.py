@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
 from .advice import Trouble, with_advice
+from .alter import alterations
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .checks import count_violations, refuse_changes
 from .ddl import POSTGRES
@@ -147,6 +148,11 @@ class PostgresAdapter:
             return []
         why = "; ".join(found[:5]) + ("; …" if len(found) > 5 else "")
         return [f"the tables of {self.url} are replaced in place, and readers wait for the end of the load: {why}"]
+
+    def alterations(self, schema: Schema, gone: Mapping[str, Collection[str]]) -> list[str]:
+        with self._reading(TargetError) as connection:
+            found = Target(connection).schema
+        return alterations(translate(schema.declared, POSTGRES)[0], found, gone, POSTGRES)
 
     def _rehearse(self, schema: Schema) -> None:
         """Create everything without a row, and take it back: what the server refuses it refuses now."""

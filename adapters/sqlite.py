@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dbsynth.errors import ConnectError, DbsynthError, SourceError, TargetError
 from dbsynth.schema import Schema, Table
 
 from .advice import Trouble, with_advice
+from .alter import alterations
 from .base import Mode, ServerIdentity, Violation, arrow_schema
 from .ddl import SQLITE
 from .objects import left_behind
@@ -113,6 +114,13 @@ class SQLiteAdapter:
         if not standing:
             self._rehearse(wanted)
         return []
+
+    def alterations(self, schema: Schema, gone: Mapping[str, Collection[str]]) -> list[str]:
+        if not self._path.exists():
+            return []
+        with self._reading(TargetError) as connection:
+            found = read_schema(connection, scan=False)
+        return alterations(translate(schema.declared, SQLITE)[0], found, gone, SQLITE)
 
     def _rehearse(self, schema: Schema) -> None:
         """Create everything without a row, in memory: what SQLite refuses it refuses now."""

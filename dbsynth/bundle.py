@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import fields, is_dataclass
@@ -45,7 +46,7 @@ from .model import DatabaseModel, Numbering, TableModel
 from .plan import Fate
 from .schema import Column, ForeignKey, Kind, Schema
 
-__all__ = ["VERSION", "is_bundle", "load_bundle", "save_bundle"]
+__all__ = ["VERSION", "is_bundle", "load_bundle", "put_back", "save_bundle"]
 
 # What reading something that is no bundle's file may raise.
 _DAMAGE = (
@@ -99,17 +100,43 @@ def save_bundle(model: DatabaseModel, path: Path, *, replace: bool = False) -> N
         raise BundleError(f"cannot write the bundle {path}: {reason}") from error
 
 
+def put_back(path: Path) -> None:
+    """Put the bundle in its place again that a killed run had moved aside, to save another one there."""
+    aside = re.compile(rf"\.{re.escape(path.name)}-[a-z0-9_]{{8}}-old")
+    folder = path.absolute().parent
+    for old in folder.iterdir() if folder.is_dir() and not path.exists() else ():
+        if aside.fullmatch(old.name) and is_bundle(old):
+            os.replace(old, path)
+            return
+
+
 def is_bundle(path: Path) -> bool:
     """Whether the folder looks like one: other programs have a manifest.json, too, and it is not to be replaced."""
     return all((path / name).is_file() for name in ("manifest.json", "model.json"))
 
 
 def load_bundle(path: Path) -> DatabaseModel:
-    """Read a bundle.
+    """Read a bundle: all of one, even if a run puts another in its place meanwhile.
 
     Raises:
         BundleError: missing, damaged, or of another version.
     """
+    before = _folder(path)
+    try:
+        model = _load(path)
+    except BundleError:
+        if _folder(path) == before:
+            raise
+        return load_bundle(path)
+    return model if _folder(path) == before else load_bundle(path)
+
+
+def _folder(path: Path) -> int | None:
+    """What tells a folder from the one that takes its place."""
+    return path.stat().st_ino if path.is_dir() else None
+
+
+def _load(path: Path) -> DatabaseModel:
     try:
         manifest = _read_json(path / "manifest.json")
     except (OSError, ValueError, RecursionError) as error:

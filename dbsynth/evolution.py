@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from .config import ColumnDecision, Settings, TableDecision
 from .schema import Column, Schema, Table
 
-__all__ = ["Evolution", "compare_schemas", "missing_in", "never_kept", "without"]
+__all__ = ["Evolution", "compare_schemas", "missing_in", "never_kept", "still_there", "without"]
 
 _TYPE = ("kind", "native_type", "generated")
 
@@ -27,12 +27,14 @@ class Evolution:
         new_tables: those of them that were not there.
         breaking: a sentence for each change that nobody but a person may wave through.
         other: a sentence for each that matters little: defaults, checks, indexes, nullability.
+        gone: by table the columns that are not there any more; of a table that is gone, all of them.
     """
 
     added: Mapping[str, tuple[str, ...]]
     new_tables: tuple[str, ...]
     breaking: tuple[str, ...]
     other: tuple[str, ...]
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -66,7 +68,12 @@ def compare_schemas(old: Schema, new: Schema) -> Evolution:
     breaking += _broken_keys(old, new, added)
     if not (added or breaking or other):
         other.append("the schema has changed in what says nothing of its rows")
-    return Evolution(added, new_tables, tuple(breaking), tuple(other))
+    gone = {name: _gone(table, now.get(name)) for name, table in before.items()}
+    return Evolution(added, new_tables, tuple(breaking), tuple(other), {t: names for t, names in gone.items() if names})
+
+
+def _gone(old: Table, new: Table | None) -> tuple[str, ...]:
+    return tuple(name for name in old.column_names if new is None or name not in new.column_names)
 
 
 def _broken(old: Table, new: Table) -> Iterator[str]:
@@ -149,6 +156,27 @@ def missing_in(target: Schema, added: Mapping[str, tuple[str, ...]]) -> dict[str
         for name, columns in added.items() if name in standing
     }  # fmt: skip
     return {name: columns for name, columns in missing.items() if columns}
+
+
+def still_there(
+    target: Schema, source: Schema, gone: Mapping[str, tuple[str, ...]]
+) -> tuple[list[str], list[str]]:
+    """Of what is gone from the source: what in a target is in the way of new rows, and what merely stays; sentences."""
+    obstacles, notes = [], []
+    for table in (table for table in target.tables if table.name in gone):
+        if table.name in source.table_names:
+            columns = [name for name in table.column_names if name in gone[table.name]]
+            notes += [f"the target still has column {table.name}.{name}; no run fills it" for name in columns]
+            continue
+        parents = dict.fromkeys(k.parent for k in target.foreign_keys_of(table.name) if k.parent in source.table_names)
+        if parents:
+            obstacles.append(
+                f"the target still has table {table.name}, whose rows refer to {', '.join(parents)} and are in the way "
+                "of new ones there"
+            )
+        else:
+            notes.append(f"the target still has table {table.name}; no run fills it")
+    return obstacles, notes
 
 
 def without(schema: Schema, missing: Mapping[str, tuple[str, ...]]) -> Schema:

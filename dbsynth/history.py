@@ -1,18 +1,26 @@
 """The runs of a job, one JSON object a line, in a file beside its bundle.
 
 It is written after every run, also one that failed before there was a bundle. No password and no row of a database is
-in it.
+in it. While a run is at work it holds the file locked, so that no two go on from one bundle at once.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_run", "history_of", "read_runs"]
+from .errors import BundleError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: runs there are not kept apart
+    fcntl = None
+
+__all__ = ["add_run", "history_of", "hold", "read_runs"]
 
 _LARGEST = 16_000_000  # bytes that are looked at, from the end
 
@@ -22,18 +30,47 @@ def history_of(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.name}.history.jsonl")
 
 
+@contextmanager
+def hold(bundle: Path) -> Iterator[None]:
+    """Be the only run of the bundle until the context, or the process, ends.
+
+    Raises:
+        BundleError: another one is at work; or no run could be told of.
+    """
+    with _opened(bundle) as handle:
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BundleError(
+                f"another run is at work with the bundle {bundle}; nothing was changed: wait for its end, or name "
+                "another bundle in this job"
+            ) from error
+        yield
+
+
 def add_run(bundle: Path, run: Mapping[str, Any]) -> None:
     """Tell of one run more, in one write, so that two runs' lines never mix.
 
     Raises:
-        OSError: as the file system says.
+        BundleError: there can be no such file.
+        OSError: it cannot be written to, as the file system says.
     """
+    with _opened(bundle) as handle:
+        os.write(handle, (json.dumps(run, allow_nan=False) + "\n").encode())
+
+
+@contextmanager
+def _opened(bundle: Path) -> Iterator[int]:
+    """A descriptor of the file, for lines to come after those that stand."""
     path = history_of(bundle)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(run, allow_nan=False) + "\n").encode()
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(handle, line)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BundleError(f"no file can be made beside the bundle {bundle}: {error.strerror}") from error
+    try:
+        yield handle
     finally:
         os.close(handle)
 

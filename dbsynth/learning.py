@@ -19,7 +19,7 @@ from .columns.ranges import largest_integer
 from .config import Settings
 from .drift import take_profile
 from .encoded import Edge, EncodedDatabase
-from .engines import ENGINES
+from .engines import ENGINES, still_true
 from .errors import SchemaError
 from .groups import count_sizes
 from .integrity.opened import depths, learn_opened
@@ -89,9 +89,13 @@ def learn(
     }
     fates = {t.name: {c.column: c.fate for c in plan.columns if c.table == t.name} for t in schema.tables}
     kept = {name: _kept_rows(plan, name, read(name)) for name in plan.kept}
+    before = None
+    if earlier is not None:
+        changed = [n for n in codecs if n not in known or known[n].meanings != codecs[n][0].meanings]
+        before = still_true(earlier.engine, database, changed)
     engine = ENGINES[settings.engine].fit(
-        database, settings, progress=progress, earlier=earlier.engine if earlier else None, unfinished=unfinished
-    )
+        database, settings, progress=progress, earlier=before, unfinished=unfinished
+    )  # fmt: skip
     return DatabaseModel(
         schema, settings, plan.rows, fates, tables, kept, opened, engine, _apart(use, parents),
         plan.rules, take_profile(plan, read, settings.rare_in),

@@ -65,6 +65,11 @@ def outlook(outlook: Outlook) -> None:
     _list(page, "Look at this", outlook.other_notes, style="yellow")
     new = [f"{c.table}.{c.column}: {c.fate}, {c.why}" for c in outlook.new_columns]
     _list(page, "What becomes of new columns", new)
+    if outlook.alterations:
+        page.print(_text("How the target would follow the source", style="bold"))
+        for statement in outlook.alterations:
+            print(f"    {printable(statement)};")  # never wrapped: it is there to be copied
+        print()
     _list(page, "What stands in the way", outlook.obstacles or ["nothing"],
           style="red" if outlook.obstacles else "green")  # fmt: skip
 

@@ -312,7 +312,10 @@ def test_a_target_with_rows_is_refused_unless_told_to_replace(dialect: str, make
     assert sql(target, "SELECT count(*) FROM parent WHERE name = 'standing'") == [(0,)]
 
 
-def _spellings(dialect: str, url: str) -> list[str]:
+_SOCKETS = {"postgres": "SHOW unix_socket_directories", "mysql": "SELECT @@socket"}
+
+
+def _spellings(dialect: str, url: str, sql: Sql) -> list[str]:
     parts = urlsplit(url)
     if dialect == "sqlite":
         path = Path(url.removeprefix("sqlite:///"))
@@ -324,7 +327,13 @@ def _spellings(dialect: str, url: str) -> list[str]:
     login = f"{user}:{parts.password}" if parts.password else user
     others = {"postgres": ["postgres", "postgresql+psycopg"], "mysql": ["mariadb", "mysql+pymysql"]}[dialect]
     places = [f"{login}@localhost:{port}", *([f"{login}@127.0.0.1"] if port in (5432, 3306) else [])]
-    return [f"{scheme}://{place}{parts.path}" for scheme in others for place in places]
+    option = {"postgres": f"port={port}&host", "mysql": "unix_socket"}[dialect]
+    sockets = [f"{login}@{parts.path}?{option}={path}" for ((path,),) in [sql(url, _SOCKETS[dialect])] if
+               Path(path).exists()]  # fmt: skip
+    return [
+        *(f"{scheme}://{place}{parts.path}" for scheme in others for place in places),
+        *(f"{others[0]}://{socket}" for socket in sockets),
+    ]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -332,8 +341,19 @@ def test_a_source_is_not_its_own_target_however_spelled(dialect: str, make: Make
     """Not even with --replace."""
     source = make(dialect, PAIR, ROWS)
     before = contents(sql, source)
-    for spelling in [source, *_spellings(dialect, source)]:
+    for spelling in [source, *_spellings(dialect, source, sql)]:
         refused(run, "clone", source, spelling, "--replace", says="the same database")
+    assert contents(sql, source) == before
+
+
+def test_rows_are_not_drawn_around_those_of_the_target(make: Make, sql: Sql, run: Run, tmp_path: Path) -> None:
+    """The given rows' database is a source, too: what else it holds would be lost."""
+    source = make("sqlite", PAIR, ROWS)
+    before = contents(sql, source)
+    jobs.fit(source, tmp_path / "b", QUICK.model_copy(update={"engine": "graph"}))
+    (tmp_path / "other.db").symlink_to(source.removeprefix("sqlite:///"))
+    given = ["--given", "parent", "--given-from", f"sqlite:///{tmp_path}/other.db", "--replace"]
+    refused(run, "generate", tmp_path / "b", source, *given, says="the same database")
     assert contents(sql, source) == before
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from dbsynth import bundle as bundles
 from dbsynth.bundle import load_bundle, save_bundle
 from dbsynth.config import Settings
 from dbsynth.decoding import synthesise
@@ -127,6 +128,25 @@ def test_something_is_there_already(bundle: Path, model: DatabaseModel) -> None:
     with pytest.raises(BundleError, match="is no bundle"):
         save_bundle(model, other, replace=True)
     assert sorted(p.name for p in bundle.parent.iterdir()) == ["people", "photos"]  # nothing half-written
+
+
+def test_a_bundle_that_is_replaced_while_it_is_read(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is all of one bundle."""
+    other = learned(guidance="classifier")
+    save_bundle(other, tmp_path / "other")
+    real, waiting = bundles.load_file, [other]
+
+    def watched(path: Path) -> object:
+        if waiting:
+            save_bundle(waiting.pop(), bundle, replace=True)
+        return real(path)
+
+    monkeypatch.setattr(bundles, "load_file", watched)
+    rows, wanted = (synthesise(load_bundle(path), seed=0) for path in (bundle, tmp_path / "other"))
+    assert waiting == []
+    assert all(rows[name].equals(wanted[name]) for name in wanted)
 
 
 def test_every_file_is_needed_and_checked(bundle: Path, tmp_path: Path) -> None:

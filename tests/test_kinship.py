@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toys import check_whole, codes_of
 
 from dbsynth.clava import pipeline as clava
 from dbsynth.config import Settings
 from dbsynth.encoded import Edge, EncodedDatabase
 from dbsynth.graph import pipeline as graph
 from dbsynth.latents.kinship import Kinship, draw_kin, learn_kinships
-
-from toys import check_whole, codes_of
 
 QUICK = {"iterations": 20, "n_steps": 4, "n_clusters": 4, "layers": (32, 32), "batch_size": 256}
 ENGINES = {"clava": clava, "graph": graph}

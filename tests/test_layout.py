@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dbsynth.config import Settings
+from dbsynth.engines import OWN_SETTINGS
+
 ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module or folder of dbsynth imports from lower floors, and from nothing on its own.
@@ -133,3 +136,15 @@ def test_every_package_is_shipped() -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {".".join(path.parent.relative_to(ROOT).parts) for path in (*_modules("adapters"), *_modules("dbsynth"))}
     assert packages == set(metadata["tool"]["setuptools"]["packages"])
+
+
+def test_what_an_engine_says_is_its_own_the_other_never_asks_for() -> None:
+    """A change of it means nothing to a bundle of the other."""
+    shared = [*_modules("dbsynth/diffusion")]
+    for engine, others in (("clava", _modules("dbsynth/graph")), ("graph", _modules("dbsynth/clava"))):
+        asked = {
+            node.attr for path in [*shared, *others] for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "settings"
+        }  # fmt: skip
+        assert OWN_SETTINGS[engine] <= Settings.model_fields.keys()
+        assert not OWN_SETTINGS[engine] & asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable
@@ -113,6 +114,27 @@ def test_rows_have_moved(make_job: MakeJob, tmp_path: Path, counted: list[int]) 
     again = load_bundle(job.bundle)
     assert again.fitted_at == first.fitted_at
     assert jobs.refresh(job).action == "generate"
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_another_column_takes_the_place_of_one(
+    engine: str, make_job: MakeJob, tmp_path: Path, counted: list[int]
+) -> None:
+    """Weights that learned one column's numbers are no start for another's, though they have the same shape.
+
+    Nor are those of tables that hear it or its labels; those of tables that have nothing to do with it are.
+    """
+    change(tmp_path, "ALTER TABLE customer ADD COLUMN points INTEGER; UPDATE customer SET points = id % 31;")
+    change(tmp_path, "CREATE TABLE weather (day INTEGER PRIMARY KEY, rain INTEGER)")
+    change(tmp_path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90) "
+                     "INSERT INTO weather SELECT i, i % 23 FROM n")  # fmt: skip
+    one, other = (
+        f'engine = "{engine}"\n[tables.customer.columns]\n{name} = "fabricated"\n' for name in ("age", "points")
+    )
+    jobs.refresh(make_job(one))
+    counted.clear()
+    assert jobs.refresh(make_job(other)).action == "warm start"
+    assert sorted(counted) == ([1, 4, 4] if engine == "clava" else [4])  # weather; customer and its visits
 
 
 def test_what_is_copied_has_changed(make_job: MakeJob, tmp_path: Path) -> None:
@@ -289,9 +311,25 @@ def test_other_settings(make_job: MakeJob) -> None:
     """Those of the engine mean to learn from nothing, decisions to go on, seed and scale nothing at all."""
     jobs.refresh(make_job())
     assert jobs.plan(make_job("seed = 9\nscale = 2.0\n")).action == "generate"
-    outlook = jobs.plan(make_job("width = 32\n"))
-    assert (outlook.action, outlook.why) == ("fit", ("width was 64 and is 32",))
+    outlook = jobs.plan(make_job("parent_scale = 1.5\n"))
+    assert (outlook.action, outlook.why) == ("fit", ("parent_scale was 1.0 and is 1.5",))
     assert jobs.plan(make_job('[tables.customer.columns]\nage = "fabricated"\n')).action == "warm start"
+
+
+@pytest.mark.parametrize(("engine", "others", "own"), [
+    ("clava", "width = 32\nepochs = 3\n", "matching = false\n"), ("graph", "matching = false\n", "width = 32\n"),
+])  # fmt: skip
+def test_settings_of_the_other_engine(engine: str, others: str, own: str, make_job: MakeJob) -> None:
+    """They change nothing, and neither does a preset of another name and the same values."""
+    chosen = f'engine = "{engine}"\n'
+    jobs.refresh(make_job(chosen))
+    assert jobs.plan(make_job(chosen + others)).action == "generate"
+    outlook = jobs.plan(make_job(chosen + others + own))
+    assert (outlook.action, len(outlook.why)) == ("fit", 1)
+    names = ("paper:instacart", "paper:movielens")
+    small = f"epochs = 30\nbatch_size = 64\nwidth = 16\nclassifier_layers = [8]\nclassifier_iterations = 2\n{chosen}"
+    jobs.refresh(make_job(f'{small}preset = "{names[0]}"\n'), refit=True)
+    assert jobs.plan(make_job(f'{small}preset = "{names[1]}"\n')).action == "generate"
 
 
 def test_a_damaged_bundle_needs_a_word_and_another_folder_is_left_alone(make_job: MakeJob, tmp_path: Path) -> None:
@@ -348,6 +386,59 @@ def test_the_graph_engine_goes_on_too(make_job: MakeJob, tmp_path: Path, counted
     counted.clear()
     assert jobs.refresh(job).action == "warm start"
     assert counted == [1]
+
+
+def test_two_jobs_of_one_bundle_take_turns(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their targets are: the second one would read, or write, what the first one is about to replace."""
+    job = make_job()
+    other = job.model_copy(update={"target": f"sqlite:///{tmp_path}/other.db"})
+    real, refused = jobs.refreshing.draw_rows, []
+
+    def draw(*arguments: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr("dbsynth.jobs.refreshing.draw_rows", real)
+            with pytest.raises(BundleError, match="another run is at work") as caught:
+                jobs.refresh(other)
+        refused.append(caught.value)
+        return real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dbsynth.jobs.refreshing.draw_rows", draw)
+        assert jobs.refresh(job).action == "fit"
+    assert str(job.bundle) in str(refused[0])
+    assert not (tmp_path / "other.db").exists()
+    assert jobs.refresh(other).action == "generate"
+    assert [run["status"] for run in read_runs(job.bundle)] == [1, 0, 0]
+
+
+def test_a_run_that_was_killed_between_two_bundles(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old one stood aside, the new one not yet in its place: what was never to be copied is remembered."""
+    job, real = make_job(), os.replace
+    jobs.refresh(job)
+    before = (job.bundle / "manifest.json").read_bytes()
+
+    def die(source: Path, target: Path) -> None:
+        if Path(target) == job.bundle:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):  # the old one cannot be moved back either, as after a kill
+            jobs.refresh(job, refit=True)
+    assert not job.bundle.exists()
+    assert jobs.refresh(job).action == "generate"
+    assert (job.bundle / "manifest.json").read_bytes() == before
+    assert [path.name for path in job.bundle.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_no_run_begins_where_nothing_can_be_kept(make_job: MakeJob, tmp_path: Path) -> None:
+    """It is said before hours of work."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="no file can be made beside the bundle"):
+        jobs.refresh(make_job('bundle = "file/job.bundle"\n'))
 
 
 def test_the_record_and_the_metrics(make_job: MakeJob, tmp_path: Path) -> None:
@@ -432,7 +523,9 @@ class TestCommandLine:
         assert cli._run(["refresh", job, "--quiet"]) == 0
         change(tmp_path, "ALTER TABLE customer ADD COLUMN email TEXT")
         assert cli._run(["plan", job]) == 0
-        assert capsys.readouterr().out.count("never copied") == 1
+        out = capsys.readouterr().out
+        assert out.count("never copied") == 1
+        assert 'ALTER TABLE "customer" ADD COLUMN "email" TEXT;' in out
         assert cli._run(["plan", job, "--strict"]) == 3
         change(tmp_path, "ALTER TABLE customer DROP COLUMN age")
         assert cli._run(["plan", job, "--json"]) == 3

@@ -68,3 +68,22 @@ def test_ranges_that_are_kept_apart_never_overlap(begins, n, seed):
     ends = sorted(tuple(map(int, text[1:-1].split(","))) for text in drawn)
     assert all(low < high for low, high in ends)
     assert all(high < low for (_, high), (low, _) in pairwise(ends))
+
+
+@pytest.mark.parametrize("values", [
+    ["[100,147)"],
+    ["[100,147)", "[100,147)", "[300,347)", "[500,547)"],
+    ["[100,147)", *["[,200)", "[300,)"] * 30],
+    ['["2020-01-01 10:17:00","2020-01-01 11:04:00")'],
+    ["[2020-01-01,2020-02-17)"],
+    ["{[100,147),[200,247),[300,347),[400,447),[500,547),[600,647)}"],
+])  # fmt: skip
+def test_what_fewer_than_five_ranges_are_is_told_by_its_magnitude(values):
+    settings = learn_spans(values)
+    in_steps = [width / settings["step"] for width in settings["widths"]]
+    assert in_steps == [10, 100]
+
+
+def test_where_a_lone_range_begins_is_not_in_the_middle_of_those_drawn():
+    begins = [learn_spans([f"[{low},{low + 47})"])["begins"] for low in (500, 503, 511)]
+    assert begins[0] == begins[1] == begins[2]

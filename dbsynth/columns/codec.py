@@ -151,6 +151,11 @@ class TableCodec:
     columns: Mapping[str, Column]
     variables: Sequence[Numeric | Categorical]
 
+    @property
+    def meanings(self) -> tuple[tuple[str | None, ...], ...]:
+        """What each variable tells of a row: two codecs with the same meanings can be read by one network."""
+        return tuple(v.columns if isinstance(v, Categorical) else (v.column, v.part, v.after) for v in self.variables)
+
     def decode(
         self, u: np.ndarray, types: Mapping[str, pa.DataType], *, whole: bool = True, hold: Hold = _as_drawn
     ) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:

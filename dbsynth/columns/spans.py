@@ -1,6 +1,7 @@
 """Ranges, as Postgres writes them: where they begin, how wide they are, which ends are open.
 
-Begins and widths are kept as means of at least five rows each, and come out between these.
+Begins and widths are kept as means of at least five rows each, and come out between these. Of fewer rows only the
+magnitude is kept: a mean would say too much of each.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def learn_spans(values: Sequence[str], *, apart: bool = False) -> dict[str, Any]
         apart: no two of those drawn together may overlap.
     """
     found = [_SPAN.findall(value) for value in values]
-    spans = [(marks, *map(_position, (low, high)), closing) for parts in found for marks, low, high, closing in parts]
+    chosen = (parts[i % len(parts)] for i, parts in enumerate(found) if parts)  # one of each row, as they are drawn
+    spans = [(marks, *map(_position, (low, high)), closing) for marks, low, high, closing in chosen]
     kinds = Counter(side[0] for _, low, high, _ in spans for side in (low, high) if side)
     settings: dict[str, Any] = {"apart": apart, "empty": sum(not parts for parts in found) / max(len(found), 1)}
     if not kinds:
@@ -40,10 +42,8 @@ def learn_spans(values: Sequence[str], *, apart: bool = False) -> dict[str, Any]
     begins = [low for low, _ in sides if low is not None] or [high for _, high in sides if high is not None]
     widths = [high - low for low, high in sides if None not in (low, high) and high >= low]
     step = _step(kind, [x for side in sides for x in side if x is not None])
-    widths = _means(widths or [step])
-    few, begins = len(begins) < _ROWS_PER_MEAN, _means(begins)
-    if few:  # their mean says too much of each
-        begins = [begins[0] - 2 * widths[-1], begins[0] + 2 * widths[-1]]
+    widths = _means(widths) if len(widths) >= _ROWS_PER_MEAN else _magnitudes(widths or [step], step)
+    begins = _means(begins) if len(begins) >= _ROWS_PER_MEAN else _around(begins, 4 * widths[-1])
     return {
         **settings, "of": kind, "step": step, "begins": begins, "widths": widths,
         "marks": "".join(Counter(begin + end for begin, _, _, end in spans).most_common(1)[0][0]),
@@ -77,6 +77,17 @@ def _means(numbers: Sequence[float]) -> list[float]:
     """Means of the sorted numbers, in groups of at least five."""
     groups = max(min(len(numbers) // _ROWS_PER_MEAN, _MOST_MEANS), 1)
     return [float(part.mean()) for part in np.array_split(np.sort(np.array(numbers)), groups)]
+
+
+def _magnitudes(widths: Sequence[float], step: float) -> list[float]:
+    """The powers of ten, in steps, that enclose the widths."""
+    least, most = (max(np.rint(width / step), 1.0) for width in (min(widths), max(widths)))
+    return [float(step * 10 ** np.floor(np.log10(least))), float(step * 10 ** (np.floor(np.log10(most)) + 1))]
+
+
+def _around(places: Sequence[float], grain: float) -> list[float]:
+    """The multiples of the grain that enclose the places."""
+    return [float(np.floor(min(places) / grain) * grain), float((np.floor(max(places) / grain) + 1) * grain)]
 
 
 def draw_spans(settings: dict[str, Any], n: int, rng: np.random.Generator, *, several: bool = False) -> pa.Array:

@@ -156,6 +156,9 @@ def generate(
         raise ConfigError("--given names tables, --given-from the database that has their rows: one needs the other")
     with closing(open_database(target_url)) as target:
         note_connections(progress, target)
+        if given_from is not None:
+            with closing(open_database(given_from)) as source:
+                refuse_same(source, target)
         if ddl == "tables" and model.schema.dialect == target.dialect:
             model = dataclasses.replace(model, schema=_without_code(model.schema, bundle))
         check_target(target, model.schema, replace, progress)

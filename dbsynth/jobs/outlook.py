@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundle import is_bundle, load_bundle
 from ..config import Settings
 from ..drift import Drift, measure_drift
+from ..engines import OWN_SETTINGS
 from ..errors import BundleError
 from ..evolution import Evolution, compare_schemas, never_kept
 from ..job import Job
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Action", "Outlook", "look"]
 
 # What may change from run to run without anything to learn again, and what changes which columns are learned but not
-# how: training then goes on. Of all else a change means to learn from nothing.
-_FREE = frozenset({"seed", "device", "scale", "workspace", "encrypt_workspace"})
+# how: training then goes on. Of all else a change means to learn from nothing. A preset is the values it brings.
+_FREE = frozenset({"seed", "device", "scale", "workspace", "encrypt_workspace", "preset"})
 _DECISIONS = frozenset({"keep", "no_keep", "tables", "rare", "virtual_fk", "ddl"})
 
 
@@ -53,6 +54,9 @@ class Outlook:
         plan: what becomes of every column; None where the rows were not looked at.
         added: by table the columns that came after the first fit.
         notes: what somebody should look at, though it stops nothing.
+        schema: the source's; None where nothing could be told of it.
+        gone: by table the columns that the source had when the bundle was learned, and has no more.
+        alterations: statements by which the target's tables would follow the source's; a run does not run them.
     """
 
     action: Action
@@ -63,6 +67,9 @@ class Outlook:
     drift: tuple[Drift, ...] = ()
     added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alterations: tuple[str, ...] = ()
 
     @property
     def obstacles(self) -> tuple[str, ...]:
@@ -91,6 +98,7 @@ class Outlook:
             "action": self.action,
             "why": list(self.why),
             "notes": list(self.notes),
+            "alterations": list(self.alterations),
             "drift": {drift.what: drift.distance for drift in self.drift},
             "plan": self.plan and self.plan.to_json(),
         }
@@ -113,18 +121,22 @@ def look(
     schema = source_schema(source, settings)
     evolution = compare_schemas(model.schema, schema) if model else Evolution({}, (), (), ())
     if evolution.breaking and not refit:
-        return Outlook(Action.STOP, evolution.breaking, settings, model, notes=tuple(evolution.notes))
+        return Outlook(
+            Action.STOP, evolution.breaking, settings, model, added=_all_added(model, evolution, schema),
+            notes=tuple(evolution.notes), schema=schema, gone=evolution.gone,
+        )  # fmt: skip
     rows = take_snapshot(source, schema, work, progress)
     with progress.stage("comparing with the bundle"):
         schema = with_virtual_keys(schema, work.read, settings)
         if model is None:
             plan = make_plan(schema, work.read, rows, settings)
-            return Outlook(Action.FIT, (missing,), settings, plan=plan)
+            return Outlook(Action.FIT, (missing,), settings, plan=plan, schema=schema)
         added = _all_added(model, evolution, schema)
         plan = make_plan(schema, work.read, rows, never_kept(settings, schema, model.kept.keys(), added))
         drift = tuple(measure_drift(model.profile, plan, work.read))
     action, why = _decide(job, settings, model, plan, evolution, drift, refit)
-    return Outlook(action, tuple(why), settings, model, plan, drift, added, tuple(evolution.notes))
+    notes = tuple(evolution.notes)
+    return Outlook(action, tuple(why), settings, model, plan, drift, added, notes, schema, evolution.gone)
 
 
 def _open(job: Job) -> tuple[DatabaseModel | None, str]:
@@ -164,9 +176,10 @@ def _decide(
     job: Job, settings: Settings, model: DatabaseModel, plan: Plan, evolution: Evolution, drift: tuple[Drift, ...],
     refit: bool,
 ) -> tuple[Action, list[str]]:  # fmt: skip
+    of_no_effect = _FREE.union(*(names for engine, names in OWN_SETTINGS.items() if engine != settings.engine))
     changed = {
         name: f"{name} was {getattr(model.settings, name)!r} and is {value!r}" for name, value in settings
-        if name not in _FREE and value != getattr(model.settings, name)
+        if name not in of_no_effect and value != getattr(model.settings, name)
     }  # fmt: skip
     anew = ["--refit asks for it", *evolution.breaking] if refit else []
     anew += [said for name, said in changed.items() if name not in _DECISIONS]

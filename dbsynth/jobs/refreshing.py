@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..bundle import save_bundle
+from ..bundle import put_back, save_bundle
 from ..errors import ConnectError, DbsynthError, DecisionError, SchemaError, TargetError
-from ..evolution import missing_in, without
+from ..evolution import missing_in, still_there, without
 from ..exposition import write_exposition
-from ..history import add_run, read_runs
+from ..history import add_run, hold, read_runs
 from ..job import Job
 from ..learning import learn
 from ..model import DatabaseModel
 from ..progress import QUIET, Deadline, Progress, now
 from ..quality.comparison import Comparison
 from ..quality.evaluation import Evaluation
+from ..relations import with_virtual_keys
 from ..reports import Clock, RefreshReport, Report
 from ..workspace import Workspace
 from .evaluating import assess_and_show, refuse_poor, versions
@@ -37,6 +38,7 @@ from .steps import (
     check_device,
     check_target,
     draw_rows,
+    load_mode,
     load_tables,
     note_connections,
     open_database,
@@ -67,13 +69,16 @@ def plan(job: Job, *, refit: bool = False, progress: Progress = QUIET) -> Outloo
     ):
         refuse_same(source, target)
         outlook = look(job, source, work, progress, refit=refit)
+        if outlook.plan is None:
+            return _beside(target, outlook, job)
         if outlook.obstacles:
             return outlook
+        alterations = _alterations(target, outlook)
         try:
             missing = _check_target(job, work.read, target, outlook, progress)
         except (SchemaError, TargetError) as error:
-            return replace(outlook, plan=replace(outlook.plan, obstacles=(str(error),)))
-        return replace(outlook, notes=(*outlook.notes, *_left_out(missing)))
+            return replace(outlook, plan=replace(outlook.plan, obstacles=(str(error),)), alterations=alterations)
+        return replace(outlook, notes=(*outlook.notes, *_left_out(missing)), alterations=alterations)
 
 
 def refresh(
@@ -92,7 +97,8 @@ def refresh(
         DbsynthError: anything else a user can act on. The target is then as it was, whatever is raised.
     """
     record = _Record(job, run or new_run())
-    with record.written():
+    with record.written(), hold(job.bundle):
+        put_back(job.bundle)
         if job.deadline is not None:
             progress = Deadline(progress, job.deadline.total_seconds())
         check_device(job.device)
@@ -113,15 +119,20 @@ def _renew(
     clock = record.clock
     with clock("read"):
         outlook = look(job, source, work, progress, refit=refit)
+    if outlook.action is Action.STOP:
+        outlook = _beside(target, outlook, job)
     record.saw(outlook, source, target)
     if outlook.action is Action.STOP:
         raise DecisionError(
             f"{'; '.join(outlook.why)}. The target is as it was. If that is meant, run `dbsynth refresh --refit` once"
+            f"{_how(outlook.alterations)}"
         )
     missing = _check_target(job, work.read, target, outlook, progress)
     progress.note(f"{outlook.action}: {'; '.join(outlook.why)}")
     for note in (*outlook.other_notes, *_left_out(missing), *outlook.plan.real_values):
         progress.note(note)
+    if (missing or outlook.gone) and (alterations := _alterations(target, outlook)):
+        progress.note(f"the source has changed{_how(alterations)}")
     model = outlook.model
     if outlook.action is not Action.GENERATE:
         with clock("fit"):
@@ -177,9 +188,40 @@ def _check_target(
         with suppress(ConnectError):  # a file that the load will make
             missing = missing_in(target.read_schema(), outlook.added)
     schema = without(outlook.plan.schema, missing)
-    check_target(target, schema, job.replace, progress)
+    try:
+        check_target(target, schema, job.replace, progress)
+    except TargetError as error:
+        raise TargetError(f"{error}{_how(_alterations(target, outlook))}") from error
     refuse_nulls(schema, read, target, outlook.settings)
     return missing
+
+
+def _beside(target: Adapter, outlook: Outlook, job: Job) -> Outlook:
+    """The outlook where nothing can be done yet, with what the target holds of it and what it would refuse."""
+    if outlook.schema is None:
+        return outlook
+    try:
+        found = target.read_schema()
+    except ConnectError:  # a file that the load will make
+        return outlook
+    why, notes = still_there(found, outlook.schema, outlook.gone)
+    try:
+        schema = with_virtual_keys(outlook.schema, None, outlook.settings)
+        notes += target.check_target(without(schema, missing_in(found, outlook.added)), load_mode(job.replace))
+    except DbsynthError as error:
+        why.append(str(error))
+    return replace(
+        outlook, why=(*outlook.why, *why), notes=(*outlook.notes, *notes), alterations=_alterations(target, outlook)
+    )
+
+
+def _alterations(target: Adapter, outlook: Outlook) -> tuple[str, ...]:
+    return tuple(target.alterations(outlook.schema, outlook.gone))
+
+
+def _how(alterations: Collection[str]) -> str:
+    """How the target would follow the source, to end a sentence with."""
+    return f"; for the target to follow: {'; '.join(alterations)}" if alterations else ""
 
 
 def _left_out(missing: Mapping[str, tuple[str, ...]]) -> list[str]:

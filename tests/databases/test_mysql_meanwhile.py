@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
@@ -52,6 +58,48 @@ def test_a_row_that_came_meanwhile_is_not_written_over(two_tables, sql, meanwhil
     (kept,) = [name for (name,) in sql(two_tables, "SHOW TABLES") if name.startswith("parent ")]
     assert repr(kept) in loss
     assert sql(two_tables, f"SELECT id, name FROM `{kept}`") == [(500, "user")]
+
+
+KILLED = """
+import os, signal, sys
+from adapters import Mode, open_database
+from conftest import run_sql
+
+url, statements = sys.argv[1], int(sys.argv[2])
+target = open_database(url)
+with target.load(target.read_schema().restrict(["parent", "child"]).tables_only, Mode.CREATE) as load:
+    query, after = load._load._query, None
+
+    def counted(statement, *parameters):
+        global after
+        if statement.startswith("RENAME TABLE") and after is None:
+            run_sql(url, "INSERT INTO parent (id, name) VALUES (500, 'user')")
+            after = 0
+        elif after is not None:
+            after += 1
+        if after == statements:
+            rows = query(statement, *parameters)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return query(statement, *parameters)
+
+    load._load._query = counted
+"""
+
+
+@pytest.mark.parametrize("statements", [0, 7, 12, 14, 16, 18])
+def test_a_row_that_came_at_the_last_moment_outlives_a_kill(two_tables, sql, meanwhile, statements):
+    """After the RENAME itself, and after so many statements that follow it."""
+    sql(two_tables, EMPTY)
+    path = os.pathsep.join(str(Path(__file__).parents[n]) for n in (1, 2))
+    run = [sys.executable, "-c", KILLED, two_tables, str(statements)]
+    killed = subprocess.run(run, env={**os.environ, "PYTHONPATH": path}, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    losses = meanwhile(two_tables, "DO 1")
+    (kept,) = [name for (name,) in sql(two_tables, "SHOW TABLES") if name.startswith("parent ")]
+    assert sql(two_tables, f"SELECT id, name FROM `{kept}`") == [(500, "user")]
+    said = [f"rows that came into table 'parent' at the last moment are in table {kept!r}"]
+    assert losses == said or (statements > 12 and not losses)  # by then all may have been seen to
+    assert staging_databases(two_tables, sql) == []
 
 
 def test_a_migration_that_came_meanwhile_is_not_undone(two_tables, sql, meanwhile):
