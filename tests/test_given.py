@@ -105,7 +105,9 @@ def test_tables_around_given_ones(bundle: Path, tmp_path: Path) -> None:
     [
         ({}, "name columns whose nulls are to be filled"),
         ({"fill": ["persona.job"]}, "no table 'persona'; did you mean 'person'"),
+        ({"fill": ["persona"]}, "no table 'persona'; did you mean 'person'"),
         ({"fill": ["person.jop"]}, "no column 'jop'; did you mean 'job'"),
+        ({"rows": ["vist"]}, "no table 'vist'; did you mean 'visit'"),
         ({"fill": ["person.boss_id"]}, "person.boss_id cannot be filled: it is key"),
         ({"rows": ["visit=many"]}, "expected a number of rows"),
         ({"rows": ["city=3"]}, "none is taken away"),
@@ -124,6 +126,8 @@ def test_what_cannot_be_completed_is_refused(
 def test_other_engines_and_schemas_are_refused(tmp_path: Path) -> None:
     """ClavaDDPM draws whole databases only; a bundle fills databases of its own schema."""
     source, target = world(tmp_path / "source.db"), f"sqlite:///{tmp_path / 'target.db'}"
+    with pytest.raises(ConfigError, match="leave out the engine"):
+        jobs.complete(source, target, Settings(engine="clava"), rows=["visit=200"])
     jobs.fit(source, tmp_path / "clava", QUICK.model_copy(update={"engine": "clava"}))
     with pytest.raises(ConfigError, match="--engine graph"):
         jobs.complete(source, target, QUICK, rows=["visit=200"], bundle=tmp_path / "clava")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..bundle import load_bundle
-from ..config import Settings, make_settings, nearest
+from ..config import Settings, instead, make_settings
 from ..errors import BundleError, ConfigError
 from ..given import GivenRows, fillable
 from ..model import DatabaseModel
@@ -56,6 +56,10 @@ def complete(
         DbsynthError: see the tree in `errors`; the target is as it was then.
     """
     clock, model = Clock(), None
+    if settings.engine != "graph" and "engine" in settings.model_fields_set:
+        raise ConfigError(
+            f"the engine {settings.engine} draws whole databases only; complete goes by graph: leave out the engine"
+        )
     if bundle is not None:
         with clock("open"):
             model = load_bundle(bundle)
@@ -120,24 +124,32 @@ def _asked(
         )
     columns: dict[str, list[str]] = {}
     for words in fill:
-        table, _, column = (words, "", "") if words in schema.table_names else words.rpartition(".")
+        table, column = _parted(words, ".", schema)
         _check_name("--fill", words, table, schema.table_names, "table")
         if column:
             _check_name("--fill", words, column, schema.table(table).column_names, "column")
         columns.setdefault(table, []).extend([column] if column else schema.table(table).column_names)
     wanted: dict[str, int | None] = {}
     for words in rows:
-        table, equals, number = (words, "", "") if words in schema.table_names else words.rpartition("=")
+        table, number = _parted(words, "=", schema)
         _check_name("--rows", words, table, schema.table_names, "table")
-        if equals and not number.isdecimal():
+        if number and not number.isdecimal():
             raise ConfigError(f"--rows {words}: expected a number of rows, as in --rows {table}=5000")
-        wanted[table] = int(number) if equals else None
+        wanted[table] = int(number) if number else None
     return columns, wanted
+
+
+def _parted(words: str, separator: str, schema: Schema) -> tuple[str, str]:
+    """A table, and what stands after the last separator; names may hold one, too."""
+    if words in schema.table_names or separator not in words:
+        return words, ""
+    table, _, rest = words.rpartition(separator)
+    return table, rest
 
 
 def _check_name(option: str, words: str, name: str, known: Collection[str], kind: str) -> None:
     if name not in known:
-        raise ConfigError(f"{option} {words}: there is no {kind} {name!r}{nearest(name, known)}")
+        raise ConfigError(f"{option} {words}: there is no {kind} {name!r}{instead(name, known, f'the {kind}s are')}")
 
 
 def _to_fill(
