@@ -39,7 +39,7 @@ from .graph.denoiser import GraphDenoiser
 from .graph.pipeline import GraphModel
 from .graph.structure import Part, Shapes
 from .integrity.opened import Opened
-from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Total
+from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Shared, Total
 from .latents.kinship import Kinship
 from .latents.latent import Augmentation, Latent
 from .model import DatabaseModel, Numbering, TableModel
@@ -62,7 +62,7 @@ _CLASSES = {
     for c in (
         Augmentation, Categorical, ClavaModel, Codes, Column, Copy, DatabaseModel, Edge, EncodedDatabase, Fixed,
         ForeignKey, Formula, GraphModel, Kinship, Latent, Numbering, Numeric, Opened, Order, Part, Profile, Quantiles,
-        Shapes, Sketch, TableCodec, TableModel, Total,
+        Shapes, Shared, Sketch, TableCodec, TableModel, Total,
     )
 }  # fmt: skip
 _NETWORKS = {c.__name__: c for c in (Classifier, GraphDenoiser, MLPDenoiser, ResidualDenoiser)}

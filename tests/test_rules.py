@@ -19,7 +19,7 @@ from dbsynth.decoding import synthesise
 from dbsynth.integrity.checks import broken_rows
 from dbsynth.integrity.rules.evidence import believed, believed_order
 from dbsynth.integrity.rules.hold import settle
-from dbsynth.integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule, Total
+from dbsynth.integrity.rules.kinds import Copy, Fixed, Formula, Order, Rule, Shared, Total
 from dbsynth.keys import parent_rows
 from dbsynth.learning import learn
 from dbsynth.plan import Fate, Plan, make_plan
@@ -176,8 +176,16 @@ def plant_total(d: Drawn) -> None:
     d.rules |= {"load = sum of line.weight * line.unit, by head_id", "lines = number of line rows, by head_id"}
 
 
+def plant_shared(d: Drawn) -> None:
+    """All lines of a head have one channel, or none, and one number of days to go by; the head does not hold them."""
+    channels, terms = d.rng.choice(["shop", "web", None], 80), d.rng.integers(1, 60, 80)
+    d.add("line", "channel", [channels[h] for h in d.head_of], Kind.TEXT)
+    d.add("line", "term", terms[d.head_of].tolist())
+    d.rules |= {"channel is one for all rows of a head, by head_id", "term is one for all rows of a head, by head_id"}
+
+
 PLANTS = [plant_sum, plant_product, plant_rate, plant_due, plant_order, plant_bounded, plant_limit, plant_place,
-          plant_copy, plant_total]  # fmt: skip
+          plant_copy, plant_total, plant_shared]  # fmt: skip
 
 
 def numbers(array: pa.ChunkedArray, *, by_day: bool = False) -> np.ndarray:
@@ -203,6 +211,10 @@ def broken(rule: Rule, schema: Schema, tables: Mapping[str, pa.Table]) -> int:
         target = numbers(own.column(rule.column))
         room = rule.step / 2 * (1 + 1e-6) + 1e-9
         return int((~(np.isnan(made) & np.isnan(target)) & ~(np.abs(made - target) <= room)).sum())
+    if isinstance(rule, Shared):
+        rows = parent_rows(own, tables[rule.key.parent], rule.key)
+        pairs = set(zip(rows.tolist(), own.column(rule.column).to_pylist(), strict=True))
+        return len(pairs) - len(np.unique(rows))
     other = own.column(rule.other) if getattr(rule, "key", None) is None else tables[rule.key.parent].column(rule.other)
     if getattr(rule, "key", None) is not None:
         rows = parent_rows(own, tables[rule.key.parent], rule.key)
@@ -339,6 +351,6 @@ def test_a_bundle_keeps_the_rules(tmp_path: Path) -> None:
     for plant in PLANTS:
         plant(drawn)
     model = learn(drawn.plan(), drawn.tables.__getitem__, TINY)
-    assert {type(rule) for rule in model.rules} == {Copy, Fixed, Formula, Order, Total}
+    assert {type(rule) for rule in model.rules} == {Copy, Fixed, Formula, Order, Shared, Total}
     save_bundle(model, tmp_path / "b")
     assert load_bundle(tmp_path / "b").rules == model.rules

@@ -18,7 +18,7 @@ from ...schema import Column, ForeignKey, Kind, Schema
 from .evidence import MIN_ROWS, believed, believed_order
 from .formulas import find_formulas
 from .hold import total
-from .kinds import Copy, Fixed, Order, Rule, Total
+from .kinds import Copy, Fixed, Order, Rule, Shared, Total
 from .values import AMOUNTS, Values, comparable, in_common, resolutions, values_of
 
 __all__ = ["Roles", "find_rules"]
@@ -119,7 +119,9 @@ def _of_table(
     bounded = [n for n in left if n not in together]
     orders = _orders(table, sequence, bounded, own, parents, values, before, roles)
     first = [rule for rule in orders if rule.column in operands]
-    return [*copies, *first, *formulas, *coded, *(rule for rule in orders if rule not in first)]
+    bound = {rule.column for rule in (*coded, *orders)} | set(roles.tied)
+    shared = [rule for n in left if n not in bound and (rule := _shared(table, own[n], parents))]
+    return [*copies, *shared, *first, *formulas, *coded, *(rule for rule in orders if rule not in first)]
 
 
 # ------------------------------------------------------------------------------------------------- copies
@@ -201,6 +203,29 @@ def _fixes(by: Values, column: Values) -> bool:
         if (one[by.codes[rows]] != column.codes[rows]).any():
             return False
     return believed(len(by.codes) - len(np.unique(by.codes)), column.codes)
+
+
+# ------------------------------------------------------------------------------------------------- what siblings share
+
+
+def _shared(table: str, column: Values, parents: Mapping[ForeignKey, np.ndarray]) -> Shared | None:
+    """The key under which siblings have one value of the column, and by no accident; of several the one that says most.
+
+    What is bound to other columns of its row cannot be exchanged for a sibling's.
+    """
+    found = {key: n for key, rows in parents.items() if (n := _agreeing_siblings(column, rows))}
+    return Shared(table, column.name, max(found, key=lambda key: found[key])) if found else None
+
+
+def _agreeing_siblings(column: Values, rows: np.ndarray) -> int:
+    """How many rows have an elder sibling's value; 0 where one has not, or it may be an accident."""
+    held = rows >= 0
+    one = np.empty(int(rows.max(initial=-1)) + 1, np.int64)
+    one[rows[held]] = column.codes[held]  # any sibling's
+    if (one[rows[held]] != column.codes[held]).any():
+        return 0
+    n_younger = int(held.sum() - len(np.unique(rows[held])))
+    return n_younger if believed(n_younger, column.codes[held]) else 0
 
 
 # ------------------------------------------------------------------------------------------------- order

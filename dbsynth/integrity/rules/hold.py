@@ -13,7 +13,7 @@ from ...columns.numbers import DAY, from_numbers, learn_step, to_numbers
 from ...columns.order import MOMENTS, days_of
 from ...schema import Column, ForeignKey, Kind, Table, arrow_type
 from .formulas import compute
-from .kinds import Copy, Formula, Order, Rule, Total
+from .kinds import Copy, Formula, Order, Rule, Shared, Total
 
 __all__ = ["Parents", "add_up", "leave_barren", "settle", "total"]
 
@@ -41,15 +41,18 @@ def settle(
     kinds = {column.name: column for column in table.columns}
 
     def stands(rule: Rule) -> bool:
-        named = rule.operands if isinstance(rule, Formula) else (rule.other,)
-        return rule.key in parents if getattr(rule, "key", None) else all(name in columns for name in named)
+        if getattr(rule, "key", None):
+            return rule.key in parents
+        return all(name in columns for name in (rule.operands if isinstance(rule, Formula) else (rule.other,)))
 
     for (kind, name), together in groupby(rules, key=lambda rule: (type(rule), rule.column)):
-        ready = [rule for rule in together if kind in (Copy, Formula, Order) and stands(rule)]
-        if not ready or (kind is Order and name not in columns):
+        ready = [rule for rule in together if kind in (Copy, Formula, Order, Shared) and stands(rule)]
+        if not ready or (kind in (Order, Shared) and name not in columns):
             continue
         if kind is Copy:
             columns[name] = _other(ready[0], columns, kinds, parents)[0]
+        elif kind is Shared:
+            columns[name] = columns[name].take(pa.array(_eldest(parents[ready[0].key][0])))
         elif kind is Formula:
             columns[name] = compute(ready[0], columns, kinds, arrow_type(kinds[name]))
         else:
@@ -121,6 +124,19 @@ def _other(
         return columns[rule.other], kinds[rule.other]
     rows, theirs, table = parents[rule.key]
     return theirs[rule.other].take(pa.array(rows, mask=rows < 0)), table.column(rule.other)
+
+
+def _eldest(rows: np.ndarray) -> np.ndarray:
+    """Of each row the first that has the same parent; a row without a parent is its own, int64 ``(n,)``.
+
+    >>> _eldest(np.array([4, -1, 7, 4, -1]))
+    array([0, 1, 2, 0, 4])
+    """
+    first = np.arange(len(rows))
+    held = np.flatnonzero(rows >= 0)
+    _, elder, sibling = np.unique(rows[held], return_index=True, return_inverse=True)
+    first[held] = held[elder[sibling]]
+    return first
 
 
 def _within(

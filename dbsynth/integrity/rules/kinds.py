@@ -8,7 +8,7 @@ from typing import Any
 
 from ...schema import ForeignKey
 
-__all__ = ["Copy", "Fixed", "Formula", "Order", "Rule", "Total", "coded_together", "to_json"]
+__all__ = ["Copy", "Fixed", "Formula", "Order", "Rule", "Shared", "Total", "coded_together", "to_json"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,19 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """All rows of a parent under ``key`` have one value of ``column``, null as a value: in truth the parent's."""
+
+    table: str
+    column: str
+    key: ForeignKey
+
+    @property
+    def text(self) -> str:
+        return f"{self.column} is one for all rows of a {self.key.parent}, by {', '.join(self.key.columns)}"
+
+
+@dataclass(frozen=True)
 class Order:
     """``column`` is at least ``other`` (``is_above``) or at most, where both are known.
 
@@ -121,7 +134,7 @@ class Total:
         return f"{self.column} = {of}, by {', '.join(self.key.columns)}"
 
 
-Rule = Copy | Fixed | Formula | Order | Total
+Rule = Copy | Fixed | Formula | Order | Shared | Total
 
 
 def coded_together(rules: Iterable[Rule], table: str) -> list[set[str]]:
