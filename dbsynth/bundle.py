@@ -37,7 +37,7 @@ from .encoded import Edge, EncodedDatabase
 from .errors import BundleError, SchemaError
 from .graph.denoiser import GraphDenoiser
 from .graph.pipeline import GraphModel
-from .graph.structure import Part, Shapes
+from .graph.shapes import Part, Shapes
 from .integrity.opened import Opened
 from .integrity.rules.kinds import Copy, Fixed, Formula, Order, Shared, Total
 from .latents.kinship import Kinship

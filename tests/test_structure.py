@@ -10,14 +10,8 @@ from toys import codes_of
 
 from dbsynth.config import Settings
 from dbsynth.encoded import Edge, EncodedDatabase
-from dbsynth.graph.structure import (
-    Drawn,
-    Part,
-    draw_structure,
-    learn_shapes,
-    mutual_information,
-    unique_sets_of_edges,
-)
+from dbsynth.graph.shapes import Part, learn_shapes, mutual_information
+from dbsynth.graph.structure import Drawn, draw_structure, unique_sets_of_edges
 from dbsynth.latents.latent import forget_rows, learn_latents
 
 

@@ -26,7 +26,8 @@ from .denoiser import GraphDenoiser
 from .given import at_middles, cells_of, place_given, ranks_against
 from .parts import part_rows, together
 from .sampling import Cells, sample_rows
-from .structure import Drawn, Placed, Shapes, draw_structure, learn_shapes, real_structure, unique_sets_of_edges
+from .shapes import Shapes, learn_shapes
+from .structure import Drawn, Placed, draw_structure, real_structure, unique_sets_of_edges
 from .subgraphs import row_graph
 from .training import NETWORK, train_graph
 
