@@ -121,8 +121,11 @@ def _draw(bundle: str, target_url: str, scale: str) -> dict[str, float]:
 
 
 def _peak() -> float:
-    """The most memory that was resident so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    """The most memory that was resident so far, MiB; not that of the process this one was forked from."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS, in bytes
 
 
 if __name__ == "__main__":
