@@ -162,12 +162,15 @@ def _drawn_parents(
     for key in keys:
         rows = generated.parents[edge_name(key)]
         parents[key] = np.where(rows < 0, -1, made.order[key.parent][rows] if len(made.order[key.parent]) else -1)
-    bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in ready]
+    # Parents that must be relatives of others, or make them so, are not exchanged.
+    bound = frozenset().union(*(kinship.all_edges for kinship in model.engine.kinships if kinship.always))
+    free = [key for key in ready if edge_name(key) not in bound]
+    bounds = [rule for rule in model.rules_of(table.name) if isinstance(rule, Order) and rule.key in free]
     drawn = decoded(generated.ranks[table.name])[0] if bounds else {}
     for key in {rule.key: None for rule in bounds}:
         theirs = made.tables[key.parent]
-        free = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
-        parents[key] = np.concatenate([parents[key][:n_given], free[n_given:]])
+        moved = leave_barren(bounds, drawn, table, key, parents[key], theirs, model.schema.table(key.parent))
+        parents[key] = np.concatenate([parents[key][:n_given], moved[n_given:]])
     return parents
 
 

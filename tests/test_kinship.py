@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,13 @@ from toys import check_whole, codes_of
 
 from dbsynth.clava import pipeline as clava
 from dbsynth.config import Settings
+from dbsynth.decoding import synthesise
 from dbsynth.encoded import Edge, EncodedDatabase
 from dbsynth.graph import pipeline as graph
 from dbsynth.latents.kinship import Kinship, draw_kin, learn_kinships
+from dbsynth.learning import learn
+from dbsynth.plan import make_plan
+from dbsynth.schema import Column, ForeignKey, Kind, Schema, Table, arrow_type
 
 QUICK = {"iterations": 20, "n_steps": 4, "n_clusters": 4, "layers": (32, 32), "batch_size": 256}
 ENGINES = {"clava": clava, "graph": graph}
@@ -136,3 +141,36 @@ def test_everybody_finds_a_parent(seed: int, always: bool, one_to_one: bool) -> 
     else:
         there = np.isin(asked, ancestors) & (asked >= 0)
         np.testing.assert_array_equal(ancestors[parents[there]], asked[there])
+
+
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_rules_along_keys_leave_relatives_together(engine: str) -> None:
+    """No order before its customer came; where most customers came after all orders, nobody moves to another tenant."""
+    keys, rng = real(tenants(1.0)), np.random.default_rng(1)
+    of_order = keys["order.customer"]
+    since = np.where(np.isin(np.arange(300), of_order), rng.integers(0, 1000, 300), 9000)
+    values = {
+        "tenant": {"id": np.arange(12)},
+        "customer": {"id": np.arange(300), "tenant_id": keys["customer.tenant"], "since": since},
+        "shop": {"id": np.arange(60), "tenant_id": keys["shop.tenant"]},
+        "order": {"id": np.arange(900), "customer_id": of_order, "shop_id": keys["order.shop"],
+                  "at": since[of_order] + rng.integers(1, 30, 900)},
+    }  # fmt: skip
+    columns = {t: tuple(Column(c, Kind.INTEGER, "int", False) for c in held) for t, held in values.items()}
+    tables = [Table(t, held, ("id",)) for t, held in columns.items()]
+    to = {"tenant_id": "tenant", "customer_id": "customer", "shop_id": "shop"}
+    schema = Schema("sqlite", tuple(tables), tuple(
+        ForeignKey(f"{t}_{c}", t, (c,), to[c], ("id",)) for t, held in values.items() for c in held if c in to
+    ))  # fmt: skip
+    rows = {
+        t.name: pa.table({c.name: pa.array(values[t.name][c.name], arrow_type(c)) for c in t.columns}) for t in tables
+    }
+    settings = Settings(engine=engine, no_keep=True, **QUICK)
+    plan = make_plan(schema, rows.__getitem__, {name: table.num_rows for name, table in rows.items()}, settings)
+    assert any("at >= customer.since" in rule.text for rule in plan.rules)
+    made = {t: table.to_pandas() for t, table in synthesise(learn(plan, rows.__getitem__, settings)).items()}
+    orders = made["order"].merge(made["customer"], left_on="customer_id", right_on="id")
+    orders = orders.merge(made["shop"], left_on="shop_id", right_on="id", suffixes=("_c", "_s"))
+    assert len(orders) == 900
+    assert (orders["tenant_id_c"] == orders["tenant_id_s"]).all()
+    assert (orders["at"] >= orders["since"]).all()

@@ -48,6 +48,11 @@ class Kinship:
     def always(self) -> bool:
         return self.share == 1
 
+    @property
+    def all_edges(self) -> frozenset[str]:
+        """Those that it speaks of, and those on the ways up."""
+        return frozenset(self.edges).union(*self.paths)
+
     def other(self, edge: str) -> str:
         return self.edges[1 - self.edges.index(edge)]
 
