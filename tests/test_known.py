@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_codec import COLUMNS, learn, rows_of_all_kinds, table_of
 
@@ -31,6 +31,7 @@ def test_the_rows_learned_from_have_the_ranks_they_were_learned_at(rows: list[di
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.02, 0.98), st.booleans())
+@example(3468000, 0.5, True)  # two knots at the lowest rank
 def test_ranks_are_those_at_which_a_number_is_decoded(seed: int, share: float, spikes: bool) -> None:
     """Of a continuous column, with spikes or without; beyond its ends, the ends."""
     rng = np.random.default_rng(seed)

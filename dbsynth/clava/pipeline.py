@@ -100,7 +100,7 @@ def fit(
     return ClavaModel(
         settings, database.shape, {t: len(c) for t, c in database.tables.items()},
         forget_rows(database, latents), augmentations, meetings,
-        learn_kinships(database) if settings.meeting == "labels" else (), denoisers, classifiers,
+        learn_kinships(database) if settings.matching and settings.meeting == "labels" else (), denoisers, classifiers,
     )  # fmt: skip
 
 

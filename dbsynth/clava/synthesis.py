@@ -14,7 +14,7 @@ from ..columns.ranks import spread_ranks
 from ..diffusion import make_noise
 from ..encoded import Edge
 from ..groups import fit_total
-from ..latents.kinship import are_kin, closest_kinship, draw_kin, exchangeable
+from ..latents.kinship import closest_kinship, draw_kin, exchangeable, in_turn
 from ..latents.matching import asked_by_row, draw_tuples, match_places, match_rows, part_duplicates
 from .condition import Condition, edge_features, gather, row_features
 from .guidance import label_gradient
@@ -91,7 +91,8 @@ class Synthesis:
         self.parents |= {edge.name: np.full(n, -1, dtype=np.int64) for edge in edges}  # until they are drawn
         known = asked_by_row(edges, database.kept)
         anchor, met = None, []
-        for j in sorted(range(len(edges)), key=lambda j: not known[j]):  # who is asked for by name comes first
+        # Who is asked for by name comes first.
+        for j in sorted(range(len(edges)), key=lambda j: (not known[j], *in_turn(self.model.kinships, edges[j]))):
             edge = edges[j]
             places = self._places(edge, wanted[:, j] >= 0)
             if len(edges) > 1 and settings.matching and settings.meeting == "values":
@@ -143,9 +144,7 @@ class Synthesis:
     def _part_duplicates(self, table: str) -> np.ndarray:
         """Part rows that must not share all their parents; what cannot be parted is dropped. Row numbers that stay."""
         edges = self.model.database.edges_of(table)
-        stay = np.flatnonzero(are_kin(self.model.kinships, edges, self.parents))
-        for edge in edges:
-            self.parents[edge.name] = self.parents[edge.name][stay]
+        stay = np.arange(len(self.parents[edges[0].name]))
         for names in self.model.database.distinct:
             chosen = [e for e in edges if e.name in names]
             if len(chosen) < 2 or len(chosen) < len(names):

@@ -92,7 +92,7 @@ def _first_rank(u: np.ndarray, v: np.ndarray, x: np.ndarray) -> np.ndarray:
     left, right = right - 1, np.minimum(right, len(v) - 1)
     gap = v[right] - v[left]
     share = np.where(gap > 0, (x - v[left]) / np.where(gap > 0, gap, 1), 0.0).clip(0, 1)
-    return u[left] + share * (u[right] - u[left])
+    return np.where(x <= v[0], 0.0, u[left] + share * (u[right] - u[left]))
 
 
 def _allowed(

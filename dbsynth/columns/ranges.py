@@ -26,6 +26,7 @@ _TIMES = {
     Kind.TIMESTAMP: pa.timestamp("us"),
     Kind.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
 }
+_WRITTEN = {"%f": 1, "%S": 1_000_000, "%M": 60_000_000, "%H": 3_600_000_000}  # microseconds
 
 
 def learn_range(column: Column, values: pa.Array) -> dict[str, Any]:
@@ -99,7 +100,9 @@ def _finer(settings: dict[str, Any], column: Column, n: int) -> dict[str, Any]:
     step, points = int(settings["step"]), settings["points"]
     if column.kind not in _TIMES or column.kind is Kind.DATE:
         return settings
-    while step > 1 and points[-1] - points[0] < 2 * n:
+    written = settings.get("format", "%S%f")  # a moment that is text tells no shorter steps than it is written with
+    least = next((step for mark, step in _WRITTEN.items() if mark in written), _DAY)
+    while step > least and points[-1] - points[0] < 2 * n:
         shorter = next((s for s in _STEPS if s < step), 1)
         points = [point * (step // shorter) for point in points]
         step = shorter

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, fit_total, repeated_rows
-from ..latents.kinship import Kinship, are_kin, closest_kinship, draw_kin, exchangeable
+from ..latents.kinship import Kinship, closest_kinship, draw_kin, exchangeable, in_turn
 from ..latents.latent import Latent
 from ..latents.matching import deal_places, match_places, part_duplicates
 from .shapes import Shapes, asks_by_row
@@ -149,14 +149,14 @@ def _draw_table(
             taken = np.count_nonzero(there.parents.get(edge.name, asked[:0, j]) >= 0)
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] - taken :])
     by_row = asks_by_row(edges, database, joint)
-    for j in sorted(range(len(edges)), key=lambda j: not by_row[j]):
+    for j in sorted(range(len(edges)), key=lambda j: (not by_row[j], *in_turn(kinships, edges[j]))):
         met = [e.name for e in edges if e.name in drawn.parents]
         apart = [name for name in met if {name, edges[j].name} in distinct]
         partners = drawn.parents[apart[0]][there.n :] if apart else None
         kinship = None if by_row[j] else closest_kinship(kinships, edges[j].name, met)
         new = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, left[edges[j].name], rng, kinship, there.n)
         drawn.parents[edges[j].name] = np.concatenate([there.parents.get(edges[j].name, new[:0]), new])
-    stay = _part(drawn, edges, distinct, kinships, there.n, rng) & are_kin(kinships, edges, drawn.parents)
+    stay = _part(drawn, edges, distinct, kinships, there.n, rng)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
             stay[repeated_rows([np.where(stay, drawn.parents[name], -1) for name in names])] = False
@@ -235,7 +235,8 @@ def _meet(
         return parents if partners is None else deal_places(asked, parents, partners, rng)
     other = drawn.parents[kinship.other(edge.name)][n_placed:][rows]
     of_other = kinship.ancestors(kinship.other(edge.name), other, drawn.parents)
-    ancestors = kinship.ancestors(edge.name, np.arange(len(left)), drawn.parents)
+    ancestors = np.full(len(left), -1)  # who has no room is nobody's relative
+    ancestors[free] = kinship.ancestors(edge.name, free, drawn.parents)
     parents[rows] = draw_kin(
         kinship, asked[rows], of_other, places, labels, ancestors, rng, one_to_one=edge.one_to_one
     )

@@ -1,8 +1,9 @@
 """Rows whose parents have an ancestor in common: an order's customer and its shop belong to the same tenant.
 
 Labels say what kinds of parents meet, and not which of them are relatives. Where two parents of a row have the same
-ancestor more often than chance has it, they are drawn so, too; where they always have, they always will. NOTE[DIFF]:
-neither paper looks at foreign keys that lead to the same table on two ways.
+ancestor more often than chance has it, they are drawn so, too; where they always have, they always will, as long as
+there is somebody to be a relative. NOTE[DIFF]: neither paper looks at foreign keys that lead to the same table on two
+ways.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from ..encoded import Edge, EncodedDatabase
 from .matching import match_places
 
-__all__ = ["Kinship", "are_kin", "closest_kinship", "draw_kin", "exchangeable", "learn_kinships"]
+__all__ = ["Kinship", "closest_kinship", "draw_kin", "exchangeable", "in_turn", "learn_kinships"]
 
 _FARTHEST = 4  # keys on the way from a parent to the common ancestor
 _SURE = 5.0  # standard errors above chance
@@ -105,6 +106,15 @@ def _beyond_chance(kinship: Kinship, first: np.ndarray, second: np.ndarray) -> l
     return [Kinship(kinship.edges, kinship.paths, share, chance)]
 
 
+def in_turn(kinships: Sequence[Kinship], edge: Edge) -> tuple[int, bool]:
+    """In which turn an edge's parents are met: least first.
+
+    One that ties others together meets them before those, and one whose parents have a single child before others give
+    way to it.
+    """
+    return -sum(edge.name in kinship.edges for kinship in kinships), not edge.one_to_one
+
+
 def closest_kinship(kinships: Sequence[Kinship], edge: str, met: Collection[str]) -> Kinship | None:
     """The kinship that binds an edge most to one whose parents are known."""
     known = [kinship for kinship in kinships if edge in kinship.edges and kinship.other(edge) in met]
@@ -135,20 +145,6 @@ def exchangeable(
 def _both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Two groupings as one, in the order of the first and then of the second; of whole numbers from 0 on."""
     return np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)[1]
-
-
-def are_kin(kinships: Sequence[Kinship], edges: Sequence[Edge], parents: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The rows of a child whose parents have those ancestors in common that they always have, bool ``(n,)``.
-
-    Args:
-        edges: the child's.
-    """
-    kin = np.ones(len(parents[edges[0].name]) if edges else 0, dtype=bool)
-    for kinship in kinships:
-        if kinship.always and kinship.edges[0] in {edge.name for edge in edges}:
-            first, second = (kinship.ancestors(edge, parents[edge], parents) for edge in kinship.edges)
-            kin &= (first == second) | (first < 0) | (second < 0)
-    return kin
 
 
 def draw_kin(
