@@ -109,6 +109,39 @@ def test_one_order_for_each_customer(engine: str) -> None:
     assert len(made.parents["order.customer"]) > 200
 
 
+@pytest.mark.parametrize("engine", ["clava", "graph"])
+def test_two_relatives_of_one_parent(engine: str) -> None:
+    """A sale's branch is in its customer's country, its product of the customer's segment; no sale is lost."""
+    rng = np.random.default_rng(0)
+    country, segment = np.arange(240) % 6, np.arange(240) // 6 % 5
+    of_branch, of_product, customer = np.arange(30) % 6, np.arange(40) % 5, rng.integers(0, 240, 800)
+    branch = rng.integers(0, 5, 800) * 6 + country[customer]
+    product = rng.integers(0, 8, 800) * 5 + segment[customer]
+    n = {"country": 6, "segment": 5, "customer": 240, "branch": 30, "product": 40, "sale": 800}
+    database = EncodedDatabase({t: codes_of(rng.normal(size=k)) for t, k in n.items()}, [
+        Edge("customer.country", "customer", "country", country),
+        Edge("customer.segment", "customer", "segment", segment),
+        Edge("branch.country", "branch", "country", of_branch),
+        Edge("product.segment", "product", "segment", of_product),
+        Edge("sale.branch", "sale", "branch", branch),
+        Edge("sale.product", "sale", "product", product),
+        Edge("sale.customer", "sale", "customer", customer),
+    ])  # fmt: skip
+    made = ENGINES[engine].generate(ENGINES[engine].fit(database, Settings(engine=engine, **QUICK)), seed=0)
+    check_whole(database, made)
+    parents = made.parents
+    for other, level in (("branch", "country"), ("product", "segment")):
+        of_customer = parents[f"customer.{level}"][parents["sale.customer"]]
+        assert (of_customer == parents[f"{other}.{level}"][parents[f"sale.{other}"]]).mean() > 0.95
+
+
+def test_no_row_is_lost_where_parents_meet_at_random() -> None:
+    """Kinship is of no account there, as in the paper."""
+    database = tenants(1.0)
+    made = clava.generate(clava.fit(database, Settings(matching=False, **QUICK)), seed=0)
+    check_whole(database, made)
+
+
 def test_what_chance_brings_is_no_kinship() -> None:
     """Two parents that meet at random are relatives now and then."""
     assert learn_kinships(tenants(0.0)) == ()
