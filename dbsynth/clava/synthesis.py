@@ -14,8 +14,8 @@ from ..columns.ranks import spread_ranks
 from ..diffusion import make_noise
 from ..encoded import Edge
 from ..groups import fit_total
-from ..latents.kinship import closest_kinship, draw_kin, exchangeable, in_turn
-from ..latents.matching import asked_by_row, draw_tuples, match_places, match_rows, part_duplicates
+from ..latents.kinship import bonds, draw_kin, exchangeable, in_turn
+from ..latents.matching import asked_by_row, draw_tuples, match_rows, part_duplicates
 from .condition import Condition, edge_features, gather, row_features
 from .guidance import label_gradient
 
@@ -123,15 +123,9 @@ class Synthesis:
     ) -> np.ndarray:
         """The parents of these rows, by the label (or row) they ask for, and relatives of those they have."""
         labels = np.arange(len(self.sizes[edge.name])) if by_row else self.labels[edge.name]
-        kinship = None if by_row else closest_kinship(self.model.kinships, edge.name, met)
-        if kinship is None:
-            return match_places(wanted, places, labels[places], self.rng)
-        other = kinship.other(edge.name)
-        asked = kinship.ancestors(other, self.parents[other][rows], self.parents)
-        ancestors = kinship.ancestors(edge.name, np.arange(len(labels)), self.parents)
-        return draw_kin(
-            kinship, wanted, asked, places, labels, ancestors, self.rng, one_to_one=edge.one_to_one
-        )
+        known = {} if by_row else {name: self.parents[name][rows] for name in met}
+        found = bonds(self.model.kinships, edge.name, np.arange(len(labels)), known, self.parents)
+        return draw_kin(found, wanted, places, labels, self.rng, one_to_one=edge.one_to_one)
 
     def _places(self, edge: Edge, held: np.ndarray) -> np.ndarray:
         """The parent row of each place in the groups of an edge, as many as rows hold the key, int64."""

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..encoded import Edge, EncodedDatabase
 from ..groups import count_sizes, fit_total, repeated_rows
-from ..latents.kinship import Kinship, closest_kinship, draw_kin, exchangeable, in_turn
+from ..latents.kinship import Kinship, bonds, draw_kin, exchangeable, in_turn
 from ..latents.latent import Latent
-from ..latents.matching import deal_places, match_places, part_duplicates
+from ..latents.matching import deal_places, part_duplicates
 from .shapes import Shapes, asks_by_row
 
 __all__ = ["Drawn", "Placed", "draw_structure", "real_structure", "unique_sets_of_edges"]
@@ -85,6 +85,24 @@ def unique_sets_of_edges(database: EncodedDatabase) -> list[frozenset[str]]:
     return found
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """What a structure is drawn from, and what is drawn of it; see `draw_structure`."""
+
+    database: EncodedDatabase
+    latents: Mapping[str, Latent]
+    distinct: Sequence[frozenset[str]]
+    kinships: Sequence[Kinship]
+    joint: bool
+    placed: Mapping[str, Placed]
+    rng: np.random.Generator
+    drawn: Drawn
+
+    def there(self, table: str) -> Placed:
+        """The table's first rows."""
+        return self.placed.get(table, Placed(0, {}, {}, {}))
+
+
 def draw_structure(
     database: EncodedDatabase,
     shapes: Mapping[str, Shapes],
@@ -110,37 +128,36 @@ def draw_structure(
         placed: by table, its first rows.
     """
     drawn = Drawn(dict(n_rows), {}, {}, {})
+    drawing = _Drawing(database, latents, distinct, kinships, joint, placed, rng, drawn)
     for table in database.tables:
-        there = placed.get(table, Placed(0, {}, {}, {}))
-        _draw_table(
-            drawn, database, shapes.get(table), latents, distinct, table, rng, joint, kinships, there, bool(placed)
-        )
+        if table in shapes:
+            _draw_table(drawing, table, shapes[table])
+        else:
+            _keep_table(drawing, table)
     sizes = {e.name: count_sizes(drawn.parents[e.name], drawn.n_rows[e.parent]) for e in database.edges}
     return replace(drawn, sizes=sizes)
 
 
-def _draw_table(
-    drawn: Drawn, database: EncodedDatabase, shapes: Shapes | None, latents: Mapping[str, Latent],
-    distinct: Sequence[frozenset[str]], table: str, rng: np.random.Generator, joint: bool, kinships: Sequence[Kinship],
-    there: Placed, around: bool,
-) -> None:  # fmt: skip
-    """Add one table to the structure.
+def _keep_table(drawing: _Drawing, table: str) -> None:
+    """Add a kept table to the structure."""
+    drawn, database = drawing.drawn, drawing.database
+    drawn.parents.update({edge.name: edge.rows for edge in database.edges_of(table)})
+    for edge in database.edges_to(table):
+        latent = drawing.latents[edge.name]
+        drawn.labels[edge.name], drawn.sizes[edge.name] = latent.labels, latent.sizes
 
-    Args:
-        there: its first rows.
-        around: some table has such rows, so that labels need not be as common as they are among real rows.
-    """
+
+def _draw_table(drawing: _Drawing, table: str, shapes: Shapes) -> None:
+    """Add a drawn table to the structure."""
+    drawn, database, rng, there = drawing.drawn, drawing.database, drawing.rng, drawing.there(table)
     edges, to = database.edges_of(table), database.edges_to(table)
-    if shapes is None:  # a kept table
-        drawn.parents.update({edge.name: edge.rows for edge in edges})
-        drawn.labels.update({edge.name: latents[edge.name].labels for edge in to})
-        drawn.sizes.update({edge.name: latents[edge.name].sizes for edge in to})
-        return
-    size_probs = [latents[edge.name].size_probs for edge in to]
     left = {edge.name: _sizes_left(drawn, edge, there) for edge in edges}
-    weights = _weights(shapes, drawn, edges, left, asks_by_row(edges, database, joint)) if around else None
+    by_row = asks_by_row(edges, database, drawing.joint)
+    # Around rows that stand, labels need not be as common as they are among real rows.
+    weights = _weights(shapes, drawn, edges, left, by_row) if drawing.placed else None
     if table not in drawn.n_rows:
         drawn.n_rows[table] = there.n + _natural(shapes, edges, left, database.kept)
+    size_probs = [drawing.latents[edge.name].size_probs for edge in to]
     asked, labels, sizes = shapes.draw(drawn.n_rows[table] - there.n, size_probs, rng, weights)
     rows = np.arange(len(asked))
     for j, edge in enumerate(edges):
@@ -148,15 +165,12 @@ def _draw_table(
             held = np.flatnonzero(asked[rows, j] >= 0)
             taken = np.count_nonzero(there.parents.get(edge.name, asked[:0, j]) >= 0)
             rows = np.delete(rows, held[drawn.n_rows[edge.parent] - taken :])
-    by_row = asks_by_row(edges, database, joint)
-    for j in sorted(range(len(edges)), key=lambda j: (not by_row[j], *in_turn(kinships, edges[j]))):
-        met = [e.name for e in edges if e.name in drawn.parents]
-        apart = [name for name in met if {name, edges[j].name} in distinct]
-        partners = drawn.parents[apart[0]][there.n :] if apart else None
-        kinship = None if by_row[j] else closest_kinship(kinships, edges[j].name, met)
-        new = _meet(drawn, edges[j], asked[rows, j], by_row[j], partners, left[edges[j].name], rng, kinship, there.n)
-        drawn.parents[edges[j].name] = np.concatenate([there.parents.get(edges[j].name, new[:0]), new])
-    stay = _part(drawn, edges, distinct, kinships, there.n, rng)
+    met: dict[str, np.ndarray] = {}
+    for j in sorted(range(len(edges)), key=lambda j: (not by_row[j], *in_turn(drawing.kinships, edges[j]))):
+        name = edges[j].name
+        met[name] = _meet(drawing, edges[j], asked[rows, j], by_row[j], left[name], met)
+        drawn.parents[name] = np.concatenate([there.parents.get(name, met[name][:0]), met[name]])
+    stay = _part(drawing, edges, there.n)
     for names in database.distinct:  # those that must differ; parting one set may have joined another's rows
         if len(names & {edge.name for edge in edges}) == len(names):
             stay[repeated_rows([np.where(stay, drawn.parents[name], -1) for name in names])] = False
@@ -219,47 +233,45 @@ def _weights(
 
 
 def _meet(
-    drawn: Drawn, edge: Edge, asked: np.ndarray, by_row: bool, partners: np.ndarray | None, left: np.ndarray,
-    rng: np.random.Generator, kinship: Kinship | None, n_placed: int,
-) -> np.ndarray:  # fmt: skip
-    """The parent of each row, by the label (or row) it asks for; as many places at each parent as are left."""
+    drawing: _Drawing, edge: Edge, asked: np.ndarray, by_row: bool, left: np.ndarray, met: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The parent of each new row, by the label (or row) it asks for; as many places at each parent as are left.
+
+    Args:
+        met: by edge of the same table, the parents that these rows have already.
+    """
+    drawn, rng = drawing.drawn, drawing.rng
     rows = np.flatnonzero(asked >= 0)
     parents = np.full(len(asked), -1, dtype=np.int64)
     # Who has its only child already has no room for another.
     free = np.flatnonzero(left >= drawn.sizes[edge.name].clip(max=1)) if edge.one_to_one else np.arange(len(left))
     sizes = fit_total(left[free], len(rows), rng, largest=1 if edge.one_to_one else None)
-    places = np.repeat(free, sizes)
     labels = np.arange(len(left)) if by_row else drawn.labels[edge.name]
-    if kinship is None:
-        parents[rows] = match_places(asked[rows], places, labels[places], rng)
-        return parents if partners is None else deal_places(asked, parents, partners, rng)
-    other = drawn.parents[kinship.other(edge.name)][n_placed:][rows]
-    of_other = kinship.ancestors(kinship.other(edge.name), other, drawn.parents)
-    ancestors = np.full(len(left), -1)  # who has no room is nobody's relative
-    ancestors[free] = kinship.ancestors(edge.name, free, drawn.parents)
-    parents[rows] = draw_kin(
-        kinship, asked[rows], of_other, places, labels, ancestors, rng, one_to_one=edge.one_to_one
-    )
-    if partners is None:
+    others = {} if by_row else {name: of[rows] for name, of in met.items()}
+    with_room = np.full(len(left), -1)
+    with_room[free] = free
+    found = bonds(drawing.kinships, edge.name, with_room, others, drawn.parents)
+    parents[rows] = draw_kin(found, asked[rows], np.repeat(free, sizes), labels, rng, one_to_one=edge.one_to_one)
+    apart = [name for name in met if {name, edge.name} in drawing.distinct]
+    if not apart:
         return parents
-    alike = np.full(len(asked), -1, dtype=np.int64)
-    alike[rows] = asked[rows] * (ancestors.max(initial=0) + 2) + ancestors[parents[rows]] + 1
-    return deal_places(alike, parents, partners, rng)
+    if found:  # only such parents are exchanged as have the same ancestors
+        asked = np.append(exchangeable(drawing.kinships, edge.name, labels, drawn.parents)[0], -1)[parents]
+    return deal_places(asked, parents, met[apart[0]], rng)
 
 
-def _part(
-    drawn: Drawn, edges: Sequence[Edge], distinct: Sequence[frozenset[str]], kinships: Sequence[Kinship],
-    n_placed: int, rng: np.random.Generator,
-) -> np.ndarray:  # fmt: skip
+def _part(drawing: _Drawing, edges: Sequence[Edge], n_placed: int) -> np.ndarray:
     """Part rows that must not share all their parents, but for the first; which rows can stay, bool ``(n,)``."""
+    drawn = drawing.drawn
     stay = np.ones(len(drawn.parents[edges[0].name]) if edges else 0, dtype=bool)
-    for names in distinct:
+    for names in drawing.distinct:
         chosen = [edge for edge in edges if edge.name in names]
         if len(chosen) < 2 or len(chosen) < len(names):
             continue
         alike, bound = zip(*(
-            exchangeable(kinships, edge.name, drawn.labels[edge.name], drawn.parents) for edge in chosen
+            exchangeable(drawing.kinships, edge.name, drawn.labels[edge.name], drawn.parents) for edge in chosen
         ), strict=True)  # fmt: skip
         parents = [drawn.parents[edge.name] for edge in chosen]
-        stay &= ~part_duplicates(parents, alike, bound, rng, np.arange(len(stay)) >= n_placed)
+        may_move = np.arange(len(stay)) >= n_placed
+        stay &= ~part_duplicates(parents, alike, bound, drawing.rng, may_move)
     return stay

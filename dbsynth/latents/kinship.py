@@ -8,8 +8,9 @@ ways.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from ..encoded import Edge, EncodedDatabase
 from .matching import match_places
 
-__all__ = ["Kinship", "closest_kinship", "draw_kin", "exchangeable", "in_turn", "learn_kinships"]
+__all__ = ["Bond", "Kinship", "bonds", "draw_kin", "exchangeable", "in_turn", "learn_kinships"]
 
 _FARTHEST = 4  # keys on the way from a parent to the common ancestor
 _SURE = 5.0  # standard errors above chance
@@ -64,24 +65,54 @@ class Kinship:
         return rows
 
 
+@dataclass(frozen=True)
+class Bond:
+    """What binds rows to the parents of one edge: ancestors that they have already.
+
+    Attributes:
+        asked: int64 ``(n,)``, the ancestor of each row by its other parent, -1 for none.
+        ancestors: int64 ``(n_parents,)``, that of each parent, -1 for none.
+        share: of the rows with an ancestor, those that are to find a relative.
+    """
+
+    asked: np.ndarray
+    ancestors: np.ndarray
+    share: float
+
+
 def learn_kinships(database: EncodedDatabase) -> tuple[Kinship, ...]:
-    """Of each pair of keys of one child the kinship that says most, if it is beyond chance."""
+    """Of each pair of keys of one child the kinships without exception, or else the one that says most, beyond chance.
+
+    What follows from another is left out: who share a town share its country.
+    """
     parents = {edge.name: edge.rows for edge in database.edges}
-    found = []
+    found: list[Kinship] = []
     for table in database.tables:
         for first, second in combinations(database.edges_of(table), 2):
-            both = (first.rows >= 0) & (second.rows >= 0)
-            known = []
-            for top, path in _ways_up(database, first.parent):
-                for other_top, other in _ways_up(database, second.parent):
-                    if top == other_top and (path or other):
-                        kinship = Kinship((first.name, second.name), (path, other), 0.0, 0.0)
-                        of_first, of_second = (
-                            kinship.ancestors(edge.name, edge.rows[both], parents) for edge in (first, second)
-                        )
-                        known += _beyond_chance(kinship, of_first, of_second)
-            found += sorted(known, key=lambda kinship: (-kinship.excess, kinship.chance))[:1]
+            known = sorted(_of_pair(database, first, second, parents), key=lambda k: (-k.excess, k.chance))
+            always = [kinship for kinship in known if kinship.always]
+            always = [k for k in always if not any(_follows(k, nearer) for nearer in always if nearer is not k)]
+            found += always or known[:1]
     return tuple(found)
+
+
+def _of_pair(
+    database: EncodedDatabase, first: Edge, second: Edge, parents: Mapping[str, np.ndarray]
+) -> Iterator[Kinship]:
+    """The kinships of two edges that are beyond chance."""
+    for top, path in _ways_up(database, first.parent):
+        for other_top, other in _ways_up(database, second.parent):
+            if top == other_top and (path or other):
+                kinship = Kinship((first.name, second.name), (path, other), 0.0, 0.0)
+                of_first, of_second = (kinship.ancestors(e.name, e.rows, parents) for e in (first, second))
+                yield from _beyond_chance(kinship, of_first, of_second)
+
+
+def _follows(kinship: Kinship, nearer: Kinship) -> bool:
+    """Whether who shares the nearer ancestor shares this one: the ways go on from there alike."""
+    rest = {path[len(near) :] if path[: len(near)] == near else None
+            for path, near in zip(kinship.paths, nearer.paths, strict=True)}  # fmt: skip
+    return len(rest) == 1 and None not in rest
 
 
 def _ways_up(database: EncodedDatabase, table: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -107,18 +138,44 @@ def _beyond_chance(kinship: Kinship, first: np.ndarray, second: np.ndarray) -> l
 
 
 def in_turn(kinships: Sequence[Kinship], edge: Edge) -> tuple[int, bool]:
-    """In which turn an edge's parents are met: least first.
-
-    One that ties others together meets them before those, and one whose parents have a single child before others give
-    way to it.
+    """In which turn an edge's parents are met, the least first: the edge with the most kinships, as the others go by
+    it; and before its like one whose parents have no more than one child, as it cannot give way.
     """
     return -sum(edge.name in kinship.edges for kinship in kinships), not edge.one_to_one
 
 
-def closest_kinship(kinships: Sequence[Kinship], edge: str, met: Collection[str]) -> Kinship | None:
-    """The kinship that binds an edge most to one whose parents are known."""
-    known = [kinship for kinship in kinships if edge in kinship.edges and kinship.other(edge) in met]
-    return max(known, key=lambda kinship: kinship.excess, default=None)
+def bonds(
+    kinships: Sequence[Kinship], edge: str, rows: np.ndarray, met: Mapping[str, np.ndarray],
+    parents: Mapping[str, np.ndarray],
+) -> list[Bond]:  # fmt: skip
+    """What binds rows to the parents of an edge by the parents that they have, the strongest first.
+
+    Args:
+        rows: int64 ``(n_parents,)``, the parents' row numbers, -1 for one that has no room for more children.
+        met: by edge whose parents are known, the parent of each row, int64 ``(n,)``, -1 for null.
+        parents: by edge, of the tables above.
+    """
+    known = sorted(
+        (kinship for kinship in kinships if edge in kinship.edges and kinship.other(edge) in met),
+        key=lambda kinship: (-kinship.excess, kinship.chance),
+    )
+    single = [
+        Bond(k.ancestors(k.other(edge), met[k.other(edge)], parents), k.ancestors(edge, rows, parents), k.excess)
+        for k in known
+    ]
+    always = [bond for bond in single if bond.share == 1]
+    if not always:
+        return single[:1]
+    return [_all_of(always), *always] if len(always) > 1 else always
+
+
+def _all_of(bonds: Sequence[Bond]) -> Bond:
+    """Several bonds as one; who lacks one of the ancestors is bound by none."""
+    n = len(bonds[0].asked)
+    together = [np.r_[bond.asked, bond.ancestors] for bond in bonds]
+    lacking = np.any([ancestors < 0 for ancestors in together], axis=0)
+    ancestors = np.where(lacking, -1, _combined(together))
+    return Bond(ancestors[:n], ancestors[n:], 1.0)
 
 
 def exchangeable(
@@ -147,34 +204,43 @@ def _both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)[1]
 
 
+def _combined(ancestors: Iterable[np.ndarray]) -> np.ndarray:
+    """Rows grouped by several ancestors, -1 for none, int64 from 0 on; all in one group by none."""
+    return reduce(_both, (of + 1 for of in ancestors), np.int64(0))
+
+
 def draw_kin(
-    kinship: Kinship, wanted: np.ndarray, asked: np.ndarray, places: np.ndarray, labels: np.ndarray,
-    ancestors: np.ndarray, rng: np.random.Generator, *, one_to_one: bool = False,
+    bonds: Sequence[Bond], wanted: np.ndarray, places: np.ndarray, labels: np.ndarray, rng: np.random.Generator, *,
+    one_to_one: bool = False,
 ) -> np.ndarray:  # fmt: skip
-    """Give every row a parent of the label it asks for, and as many as the kinship says one with their own ancestor.
+    """Give every row a parent of the label it asks for, and as many as the bonds say a relative of those they have.
 
     Args:
+        bonds: the strongest first; a weaker one binds the rows that this left alone, where it is without exception.
         wanted: int64 ``(n,)``, the label each row asks for.
-        asked: int64 ``(n,)``, the ancestor that it has by its other parent, -1 for none.
         places: int64 ``(n,)``, the parent row of each place.
-        labels, ancestors: int64 ``(n_parents,)``.
+        labels: int64 ``(n_parents,)``.
 
     Returns:
         The parent of each row, int64 ``(n,)``: `places` in another order; but where there are no exceptions, parents
         gain and lose places until they are where they are asked for.
     """
-    if kinship.always:
-        places = _moved(places, asked, ancestors, rng, one_to_one)
-    rows, chosen = _paired(asked, ancestors[places], rng)
-    relatives = np.sort(rng.permutation(len(rows))[: round(kinship.excess * np.count_nonzero(asked >= 0))])
-    rows, chosen = rows[relatives], chosen[relatives]
-    parents = np.empty(len(wanted), np.int64)
-    # Ancestors first, then labels: what finds no place of its label finds one close by under the same ancestor.
-    ancestor, label = np.r_[asked[rows], ancestors[places[chosen]]], np.r_[wanted[rows], labels[places[chosen]]]
-    key = _both(ancestor, label)
-    parents[rows] = match_places(key[: len(rows)], places[chosen], key[len(rows) :], rng)
-    others, left = np.delete(np.arange(len(wanted)), rows), np.delete(places, chosen)
-    parents[others] = match_places(wanted[others], left, labels[left], rng)
+    parents, left = np.full(len(wanted), -1), np.arange(len(wanted))
+    for bond in bonds:
+        asked = bond.asked[left]
+        if bond.share == 1:
+            taken = parents[parents >= 0] if one_to_one else parents[:0]
+            places = _moved(places, asked, np.where(np.isin(np.arange(len(labels)), taken), -1, bond.ancestors), rng,
+                            one_to_one)  # fmt: skip
+        rows, chosen = _paired(asked, bond.ancestors[places], rng)
+        relatives = np.sort(rng.permutation(len(rows))[: round(bond.share * np.count_nonzero(asked >= 0))])
+        rows, chosen = rows[relatives], chosen[relatives]
+        # Ancestors first, then labels: what finds no place of its label finds one close by under the same ancestor.
+        ancestor = np.r_[asked[rows], bond.ancestors[places[chosen]]]
+        key = _both(ancestor, np.r_[wanted[left[rows]], labels[places[chosen]]])
+        parents[left[rows]] = match_places(key[: len(rows)], places[chosen], key[len(rows) :], rng)
+        left, places = np.delete(left, rows), np.delete(places, chosen)
+    parents[left] = match_places(wanted[left], places, labels[places], rng)
     return parents
 
 
