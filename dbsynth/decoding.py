@@ -18,7 +18,7 @@ from .decisions import constant
 from .encoded import Generated
 from .engines import ENGINES
 from .errors import SchemaError
-from .given import GivenRows, encode_given, number_on, overlay
+from .given import GivenRows, encode_given, number_on, overlay, told_by_siblings
 from .holding import hold, tell_apart
 from .integrity.agreement import Claim, agree
 from .integrity.allowed import allowed
@@ -47,8 +47,12 @@ def synthesise(
         SchemaError: unique columns that cannot be told apart at this scale.
     """
     engine = ENGINES[model.settings.engine]
-    around = {} if given is None else {"given": encode_given(model, given)}
-    given = given or GivenRows({})
+    around = {}
+    if given is None:
+        given = GivenRows({})
+    else:
+        given = told_by_siblings(model, given)
+        around = {"given": encode_given(model, given)}
     generated = engine.generate(model.engine, scale=scale, seed=seed, device=device, progress=progress, **around)
     rng = np.random.default_rng(seed)
     use = use_keys(model.schema, model.kept)

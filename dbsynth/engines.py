@@ -37,7 +37,7 @@ def still_true(model: EngineModel, database: EncodedDatabase, changed: Collectio
     changed = {*changed, *(t for t in database.tables if _keys_of(before, t) != _keys_of(database, t))}
     if isinstance(model, graph.GraphModel):
         return None if changed else model
-    same = {table for table in database.tables if not changed & _kin(database.edges, table)}
+    same = {table for table in database.tables if not changed & _line_of(database.edges, table)}
     edges = {edge.name for edge in before.edges if edge.child in same}
     return replace(
         model,
@@ -51,9 +51,9 @@ def _keys_of(database: EncodedDatabase, table: str) -> list[str]:
     return [edge.name for edge in (*database.edges_of(table), *database.edges_to(table))]
 
 
-def _kin(edges: Collection[Edge], table: str) -> set[str]:
+def _line_of(edges: Collection[Edge], table: str) -> set[str]:
     """The table, its ancestors and its descendants."""
-    kin = {table}
+    found = {table}
     for up in (True, False):
         line, waiting = {table}, [table]
         while waiting:
@@ -61,5 +61,5 @@ def _kin(edges: Collection[Edge], table: str) -> set[str]:
             near = {e.parent for e in edges if e.child == name} if up else {e.child for e in edges if e.parent == name}
             waiting += near - line
             line |= near
-        kin |= line
-    return kin
+        found |= line
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ from .columns.codec import NULL_MARK
 from .columns.known import encode_known
 from .encoded import Given
 from .errors import SchemaError
+from .integrity.rules.kinds import Shared
 from .keys import DANGLING, parent_rows, use_keys
 from .model import EMPTY_MARK, DatabaseModel, Numbering, edge_name
 from .plan import Fate
 from .schema import Kind
 
-__all__ = ["GivenRows", "encode_given", "fillable", "number_on", "overlay"]
+__all__ = ["GivenRows", "encode_given", "fillable", "number_on", "overlay", "told_by_siblings"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,21 @@ class GivenRows:
 def fillable(model: DatabaseModel, table: str) -> list[str]:
     """The columns whose nulls can be filled: those that are drawn or invented."""
     return [name for name, fate in model.fates[table].items() if fate in (Fate.MODELLED, Fate.FABRICATED)]
+
+
+def told_by_siblings(model: DatabaseModel, given: GivenRows) -> GivenRows:
+    """The given rows with what is missing in them that a sibling's row tells, by a rule that siblings share it."""
+    tables = {**model.kept, **given.tables}
+    for rule in model.rules:
+        if isinstance(rule, Shared) and rule.column in given.fill.get(rule.table, ()):
+            rows = tables[rule.table]
+            values = rows.column(rule.column).combine_chunks()
+            parents = parent_rows(rows, tables[rule.key.parent], rule.key)
+            told = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False) & (parents >= 0))
+            who = pd.Series(told, parents[told]).groupby(level=0).first().reindex(parents)
+            whole = pc.coalesce(values, values.take(pa.array(who, pa.int64(), from_pandas=True)))
+            tables[rule.table] = rows.set_column(rows.column_names.index(rule.column), rule.column, whole)
+    return replace(given, tables={name: tables[name] for name in given.tables})
 
 
 def encode_given(model: DatabaseModel, given: GivenRows) -> Given:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dbsynth.bundle import load_bundle, save_bundle
 from dbsynth.config import Settings
 from dbsynth.decoding import synthesise
+from dbsynth.given import GivenRows
 from dbsynth.integrity.checks import broken_rows
 from dbsynth.integrity.rules.evidence import believed, believed_order
 from dbsynth.integrity.rules.hold import settle
@@ -343,6 +344,24 @@ def test_exchange_keeps_the_values_of_a_column() -> None:
     assert (held >= low).all()
     assert sorted(held) == sorted(columns["x"].to_pylist())
     assert (held == columns["x"].to_numpy()).mean() > 0.85
+
+
+def test_what_siblings_share_is_filled_from_theirs() -> None:
+    """Where a sibling's row tells it, and in new rows, too; where none does, all of them get one value."""
+    drawn = Drawn(0)
+    plant_shared(drawn)
+    model = learn(drawn.plan(engine="graph"), drawn.tables.__getitem__, TINY.model_copy(update={"engine": "graph"}))
+    line, missing = drawn.tables["line"], np.random.default_rng(1).random(400) < 0.7
+    term = pa.array(line.column("term").to_pylist(), line.schema.field("term").type, mask=missing)
+    blanked = line.set_column(line.column_names.index("term"), "term", term)
+    rows = {"head": drawn.tables["head"], "line": blanked}
+    made = synthesise(model, given=GivenRows(rows, {"line": frozenset({"term"})}, {"line": 500}))["line"].to_pandas()
+    known = dict(zip(drawn.head_of[~missing] + 1, line.column("term").to_numpy()[~missing], strict=True))
+    assert len(made) == 500
+    assert (made.groupby("head_id")["term"].nunique(dropna=False) == 1).all()
+    told = made[made["head_id"].isin(list(known))]
+    assert 0 < len(told) < 500
+    assert (told["term"] == told["head_id"].map(known)).all()
 
 
 def test_a_bundle_keeps_the_rules(tmp_path: Path) -> None:

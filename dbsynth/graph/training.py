@@ -21,7 +21,9 @@ from .subgraphs import RowGraph, label_offsets
 
 __all__ = ["NETWORK", "new_network", "table_specs", "train_graph"]
 
-_UNLABELLED = 0.1  # share of steps that hear no labels, so that rows can be drawn whose labels nobody knows
+# Share of steps that hear no labels, so that rows can be drawn whose labels nobody knows. NOTE[DIFF]: as the condition is
+# left out for classifier-free guidance (Ho & Salimans 2022), though nothing is guided here.
+_UNLABELLED = 0.1
 NETWORK = "all"  # the name of the one network, of all tables
 
 

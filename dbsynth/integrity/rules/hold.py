@@ -28,7 +28,7 @@ def settle(
     rules: Sequence[Rule], columns: Mapping[str, pa.Array], table: Table, parents: Parents, features: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, pa.Array]:  # fmt: skip
-    """The columns with everything computed that others fix, and nothing out of its bounds.
+    """The columns with everything computed that others fix, one value where siblings share it, nothing out of bounds.
 
     What is out of bounds is exchanged for the value of another row, so that the column keeps its distribution; where
     nobody is found to exchange with, it gives way to a value that another row has within these bounds, at last to the
