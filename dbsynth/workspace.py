@@ -160,13 +160,19 @@ class _Vault:
 
 
 def _private_folder(parent: Path) -> tuple[Path, int]:
-    """A new folder for its owner alone, and the descriptor that keeps it locked."""
+    """A new folder for its owner alone, and the descriptor that keeps it locked.
+
+    Until it is locked, another run may take it for a leftover.
+    """
     while True:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         if fcntl is None or (_lock(descriptor) and path.exists()):
             return path, descriptor
-        os.close(descriptor)  # another run took it for a leftover, between the two calls
+        os.close(descriptor)
 
 
 def _remove_leftovers(parent: Path) -> None:

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -78,6 +80,25 @@ with Workspace(sys.argv[1]) as workspace:
         with Workspace(tmp_path) as next_one:
             folders = {path for path in tmp_path.iterdir() if path.is_dir()}
             assert folders == {living.path, next_one.path}
+
+
+def test_a_run_that_begins_while_another_clears_up_makes_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one takes a folder that nobody holds yet for a leftover."""
+    make, taken = tempfile.mkdtemp, []
+
+    def make_and_lose(**options: Any) -> str:
+        path = make(**options)
+        if not taken:
+            taken.append(path)
+            Path(path).rmdir()
+        return path
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_lose)
+    with Workspace(tmp_path) as work:
+        assert taken
+        assert work.path.is_dir()
 
 
 def test_encrypted_rows_are_read_back_and_not_on_disk(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from .subgraphs import RowGraph, label_offsets
 
 __all__ = ["NETWORK", "new_network", "table_specs", "train_graph"]
 
-# Share of steps that hear no labels, so that rows can be drawn whose labels nobody knows. NOTE[DIFF]: as the condition is
-# left out for classifier-free guidance (Ho & Salimans 2022), though nothing is guided here.
+# Share of steps that hear no labels, so that rows can be drawn nobody labelled. NOTE[DIFF]: GRDM has no labels;
+# they are left out as conditions are for guidance (Ho & Salimans, 2022), though nothing is guided here.
 _UNLABELLED = 0.1
 NETWORK = "all"  # the name of the one network, of all tables
 
