@@ -182,6 +182,18 @@ def test_new_rows_beside_given_ones(kept: frozenset[str]) -> None:
         assert np.array_equal(made.parents[name][:60], parents)
 
 
+def test_more_children_than_were_learned_go_to_those_who_have_none() -> None:
+    """Groups stay as large as they are: an account has one loan at most, and with more loans more accounts have one."""
+    rng = np.random.default_rng(0)
+    edge = Edge("e", "c", "p", rng.permutation(300)[:100])
+    database = EncodedDatabase({"p": codes_of(rng.normal(size=300)), "c": codes_of(rng.normal(size=100))}, [edge])
+    known = {t: Known(c.low, c.high) for t, c in database.tables.items()}
+    made = generate(fit(database, Settings(**TINY)), given=Given(known, {"e": edge.rows}, {"p": 300, "c": 180}))
+    assert np.array_equal(made.parents["e"][:100], edge.rows)
+    assert np.bincount(made.parents["e"]).max() == 1
+    assert len(made.parents["e"]) == 180
+
+
 @pytest.mark.parametrize("std", [2.0, 0.5, 0.001])
 def test_what_a_choice_leaves_of_a_normal_value(std: float) -> None:
     """The expectation within the allowed intervals; with no noise left, the nearest of them."""

@@ -20,7 +20,7 @@ from scipy.special import ndtr
 from sklearn.linear_model import LogisticRegression
 
 from ..columns.codec import Codes, Known, normal
-from ..encoded import EncodedDatabase, Given
+from ..encoded import Edge, EncodedDatabase, Given
 from ..groups import count_sizes, group_means
 from ..latents.latent import Latent
 from ..latents.matching import match_rows
@@ -56,14 +56,39 @@ def place_given(
             there = count_sizes(given.parents.get(edge.name, np.empty(0, np.int64)), len(known))
             drawn_sizes, drawn_labels = (np.append(of[edge.name], 0) for of in (structure.sizes, structure.labels))
             sizes[edge.name] = np.maximum(drawn_sizes[like], there)
-            if given.n_rows.get(edge.child) == given.count(edge.child):  # no child is to be added
+            wanted = given.n_rows.get(edge.child)
+            if wanted == given.count(edge.child):  # no child is to be added
                 sizes[edge.name] = there
+            elif wanted is not None and given.n_rows.get(table) == len(known):  # nor a parent, to whom some would go
+                sizes[edge.name] = _more_groups(sizes[edge.name], round(wanted * _share_held(given, edge)), rng)
             labels[edge.name] = _fitting(
                 drawn_labels[like], sizes[edge.name], latents[edge.name].n_labels, rng
             )
         parents = {edge.name: given.parents[edge.name] for edge in database.edges_of(table)}
         placed[table] = Placed(len(known), parents, labels, sizes)
     return placed
+
+
+def _share_held(given: Given, edge: Edge) -> float:
+    """The share of given rows that hold the key; 1 where there are none."""
+    parents = given.parents.get(edge.name, np.empty(0, np.int64))
+    return float((parents >= 0).mean()) if len(parents) else 1.0
+
+
+def _more_groups(sizes: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """The group sizes, with groups for parents that have none where all together are too small for their total.
+
+    The new groups are as large as the others are. One for each account stays one for each.
+    """
+    barren, held = np.flatnonzero(sizes == 0), sizes[sizes > 0]
+    missing = total - int(sizes.sum())
+    if missing <= 0 or not len(barren) or not len(held):
+        return sizes
+    more = rng.choice(held, len(barren))
+    ends = np.minimum(np.cumsum(more), missing)
+    result = sizes.copy()
+    result[rng.permutation(barren)] = np.diff(ends, prepend=0)
+    return result
 
 
 def at_middles(codes: Codes, ranks: np.ndarray) -> np.ndarray:
